@@ -1,0 +1,8 @@
+"""Reading traces back: from memory, the local store and OTLP-JSON, as values and as text."""
+
+from __future__ import annotations
+
+from agent_callbacks.analysis.span import Event, Link, Span, TraceError
+from agent_callbacks.analysis.trace import Trace, load
+
+__all__ = ["Event", "Link", "Span", "Trace", "TraceError", "load"]

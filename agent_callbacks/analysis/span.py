@@ -1,0 +1,80 @@
+"""One finished span as a frozen value, whatever it was read from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from agent_callbacks.store import schema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Value: TypeAlias = "bool | int | float | str | tuple[Value, ...] | dict[str, Value] | None"
+
+_NO_ATTRIBUTES: Final[Mapping[str, Value]] = {}
+
+
+class TraceError(Exception):
+    """A source cannot be read as traces; the message names the file, the line and what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened during a span; ``time_ns`` is nanoseconds since the epoch."""
+
+    name: str
+    time_ns: int
+    attributes: Mapping[str, Value] = field(default_factory=dict[str, Value], hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A pointer to another span; ids are lower-case hex."""
+
+    trace_id: str
+    span_id: str
+    attributes: Mapping[str, Value] = field(default_factory=dict[str, Value], hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One finished span.
+
+    Ids are lower-case hex, times are nanoseconds since the epoch, ``kind`` and ``status`` are the names of
+    OpenTelemetry's constants (``"CLIENT"``, ``"ERROR"``), sequences in attributes are tuples, whatever the source.
+    """
+
+    trace_id: str
+    span_id: str
+    parent_id: str | None
+    name: str
+    kind: str
+    start_ns: int
+    end_ns: int
+    status: str = "UNSET"
+    status_message: str | None = None
+    scope: str = ""
+    attributes: Mapping[str, Value] = field(default_factory=dict[str, Value], hash=False)
+    events: tuple[Event, ...] = ()
+    links: tuple[Link, ...] = ()
+    resource: Mapping[str, Value] = field(default_factory=dict[str, Value], hash=False)
+
+    @property
+    def duration(self) -> float:
+        """The span's length in seconds, never negative."""
+        return max(0, self.end_ns - self.start_ns) / 1e9
+
+
+def attributes_of(value: object) -> Mapping[str, Value]:
+    """Return the attributes in JSON-like *value*; anything but a mapping has none."""
+    found = _tuples(schema.plain(value))
+    return found if isinstance(found, dict) else _NO_ATTRIBUTES
+
+
+def _tuples(value: schema.Plain) -> Value:
+    if isinstance(value, list):
+        return tuple(map(_tuples, value))
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
+    return value

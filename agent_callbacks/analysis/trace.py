@@ -1,0 +1,221 @@
+"""A trace as values: spans from memory, the local store or OTLP-JSON, and the tree they form."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from opentelemetry.trace import format_span_id, format_trace_id
+
+from agent_callbacks.analysis import otlp
+from agent_callbacks.analysis.span import Event, Link, Span, TraceError, attributes_of
+from agent_callbacks.store import schema
+from agent_callbacks.store.read import Store, StoredSpan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from opentelemetry.sdk.trace import ReadableSpan
+
+__all__ = ["Event", "Link", "Span", "Trace", "TraceError", "load"]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The spans of one trace, in the order they started; equal when their spans are equal.
+
+    A span whose parent is not among them is one more root: nothing is ever left out.
+    """
+
+    trace_id: str
+    spans: tuple[Span, ...]
+
+    @property
+    def root(self) -> Span:
+        """The first root; one without any parent comes before one whose parent is missing."""
+        return self.roots[0]
+
+    @functools.cached_property
+    def roots(self) -> tuple[Span, ...]:
+        """All spans without a parent here."""
+        found = self._children.get(None, [])
+        return tuple(sorted(found, key=lambda span: (span.parent_id is not None, span.start_ns, span.span_id)))
+
+    @property
+    def start_ns(self) -> int:
+        """When the first span started, in nanoseconds since the epoch."""
+        return self.spans[0].start_ns
+
+    @functools.cached_property
+    def end_ns(self) -> int:
+        """When the last span ended, in nanoseconds since the epoch."""
+        return max(max(span.start_ns, span.end_ns) for span in self.spans)
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the first start to the last end."""
+        return (self.end_ns - self.start_ns) / 1e9
+
+    def children(self, span: Span) -> tuple[Span, ...]:
+        """Return the spans directly below *span*, in the order they started."""
+        return tuple(self._children.get(span.span_id, ()))
+
+    def walk(self) -> Iterator[tuple[Span, tuple[bool, ...]]]:
+        """Yield every span depth first, with one flag a level below the root: is it the last of its siblings?"""
+        waiting: list[tuple[Span, tuple[bool, ...]]] = [(root, ()) for root in reversed(self.roots)]
+        while waiting:
+            span, path = waiting.pop()
+            yield span, path
+            below = self.children(span)
+            last = len(below) - 1
+            waiting.extend((below[place], (*path, place == last)) for place in range(last, -1, -1))
+
+    def tree(self) -> str:
+        """Return the span names as a tree drawn with lines, siblings in the order they started."""
+        return "\n".join(branch(path) + span.name for span, path in self.walk())
+
+    @functools.cached_property
+    def _children(self) -> Mapping[str | None, list[Span]]:
+        ids = {span.span_id for span in self.spans}
+        loops = _loops(self.spans)
+        found: dict[str | None, list[Span]] = {}
+        for span in self.spans:
+            hangs = span.parent_id in ids and span.span_id not in loops
+            found.setdefault(span.parent_id if hangs else None, []).append(span)
+        return found
+
+
+def branch(path: Sequence[bool]) -> str:
+    """Return the lines drawn before a span's name; *path* is as ``Trace.walk`` yields it."""
+    if not path:
+        return ""
+    return "".join("   " if last else "│  " for last in path[:-1]) + ("└─ " if path[-1] else "├─ ")
+
+
+def _loops(spans: Sequence[Span]) -> frozenset[str]:
+    """Return one span id of every ring of parents (damaged data): taken as a root, it brings the ring into the tree."""
+    parents = {span.span_id: span.parent_id for span in spans}
+    settled: set[str] = set()
+    found: set[str] = set()
+    for span in spans:
+        path: dict[str, None] = {}
+        current: str | None = span.span_id
+        while current in parents and current not in settled and current not in path:
+            path[current] = None
+            current = parents[current]
+        if current is not None and current in path:
+            found.add(span.span_id if span.span_id in _ring(path, current) else current)
+        settled.update(path)
+    return frozenset(found)
+
+
+def _ring(path: Iterable[str], entry: str) -> set[str]:
+    walked = list(path)
+    return set(walked[walked.index(entry) :])
+
+
+def load(source: Iterable[ReadableSpan] | Path | str) -> list[Trace]:
+    """Return the traces in *source*, in the order they started.
+
+    Args:
+        source: Finished spans of the OpenTelemetry SDK; or the path of a trace store, of an OTLP-JSON document
+            (``{"resourceSpans": [...]}``), or of a file with one such document a line.
+
+    Raises:
+        TraceError: The source cannot be read; says where and what was expected.
+    """
+    if isinstance(source, (str, Path)):
+        return traces(_read(Path(source)))
+    return traces(map(_from_sdk, source))
+
+
+def from_store(store: Store, trace_id: str) -> Trace:
+    """Return one trace of an open store.
+
+    Raises:
+        TraceError: The store has no such trace.
+    """
+    found = traces(map(_from_row, store.spans(trace_id)))
+    if not found:
+        raise TraceError(f"{store.path}: no trace {trace_id!r}; expected the id of a trace in this store")
+    return found[0]
+
+
+def traces(spans: Iterable[Span]) -> list[Trace]:
+    """Group *spans* by trace; of a span that came twice (a batch sent again) the last word counts."""
+    known: dict[str, dict[str, Span]] = {}
+    for span in spans:
+        known.setdefault(span.trace_id, {})[span.span_id] = span
+    found = [
+        Trace(trace_id, tuple(sorted(members.values(), key=lambda span: (span.start_ns, span.span_id))))
+        for trace_id, members in known.items()
+    ]
+    return sorted(found, key=lambda trace: (trace.start_ns, trace.trace_id))
+
+
+def _read(path: Path) -> Iterator[Span]:
+    try:
+        if not schema.is_sqlite(path):
+            yield from otlp.spans(path)
+            return
+        with Store(path) as store:
+            for trace_id in store.trace_ids():
+                yield from map(_from_row, store.spans(trace_id))
+    except OSError as error:
+        raise TraceError(
+            f"{path} cannot be read ({type(error).__name__}); expected a trace store or OTLP-JSON"
+        ) from error
+    except schema.StoreError as error:
+        raise TraceError(str(error)) from error
+
+
+def _from_row(row: StoredSpan) -> Span:
+    return Span(
+        trace_id=row.trace_id,
+        span_id=row.span_id,
+        parent_id=row.parent_span_id,
+        name=row.name,
+        kind=row.kind,
+        start_ns=row.start_ns,
+        end_ns=row.end_ns,
+        status=row.status,
+        status_message=row.status_message,
+        scope=row.scope,
+        attributes=attributes_of(row.attributes),
+        events=tuple(
+            Event(event["name"], event["time_ns"], attributes_of(event["attributes"])) for event in row.events
+        ),
+        links=tuple(Link(link["trace_id"], link["span_id"], attributes_of(link["attributes"])) for link in row.links),
+        resource=attributes_of(row.resource),
+    )
+
+
+def _from_sdk(span: ReadableSpan) -> Span:
+    context = cast("Any", span.context)  # None only on a ReadableSpan somebody built by hand
+    if context is None or span.start_time is None or span.end_time is None:
+        raise TraceError(f"span {span.name!r} is not finished; expected spans as an exporter gets them")
+    return Span(
+        trace_id=format_trace_id(context.trace_id),
+        span_id=format_span_id(context.span_id),
+        parent_id=format_span_id(span.parent.span_id) if span.parent else None,
+        name=schema.text(span.name),
+        kind=span.kind.name,
+        start_ns=span.start_time,
+        end_ns=span.end_time,
+        status=span.status.status_code.name,
+        status_message=None if span.status.description is None else schema.text(span.status.description),
+        scope=span.instrumentation_scope.name if span.instrumentation_scope else "",
+        attributes=attributes_of(span.attributes),
+        events=tuple(Event(event.name, event.timestamp, attributes_of(event.attributes)) for event in span.events),
+        links=tuple(
+            Link(
+                format_trace_id(link.context.trace_id),
+                format_span_id(link.context.span_id),
+                attributes_of(link.attributes),
+            )
+            for link in span.links
+        ),
+        resource=attributes_of(span.resource.attributes),
+    )

@@ -1,0 +1,24 @@
+"""The command line, ``agent-callbacks``: an optional part, which needs the extra ``cli``."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from typing import Final
+
+__all__ = ["main"]
+
+_NEEDED: Final = ("click", "rich")
+_USAGE_ERROR: Final = 2
+
+
+def main() -> None:
+    """Run the command line, or say how to install what it needs."""
+    if any(importlib.util.find_spec(name) is None for name in _NEEDED):
+        sys.stderr.write(
+            "agent-callbacks: the command line needs the extra 'cli': pip install \"agent-callbacks[cli]\"\n"
+        )
+        sys.exit(_USAGE_ERROR)
+    from agent_callbacks.cli.root import root
+
+    root.main(prog_name="agent-callbacks")

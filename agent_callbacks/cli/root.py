@@ -1,0 +1,61 @@
+"""The command group: which commands there are, and where each lives."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.metadata
+from typing import TYPE_CHECKING, Final, cast
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Command -> (its file, the click command in it). A file is imported when its command is asked for.
+_COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "demo": ("agent_callbacks.cli.demo.command", "demo"),
+    "ls": ("agent_callbacks.cli.ls", "ls"),
+    "show": ("agent_callbacks.cli.show", "show"),
+}
+
+
+class _Commands(click.Group):
+    """A group that imports a command on first use and suggests the nearest name for one it does not know."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        module, name = _COMMANDS[cmd_name]
+        return cast("click.Command", getattr(importlib.import_module(module), name))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in _COMMANDS:
+            close = difflib.get_close_matches(args[0], _COMMANDS, 1, 0.5)
+            hint = f"did you mean {close[0]!r}?" if close else f"commands: {', '.join(_COMMANDS)}"
+            raise click.UsageError(f"no command {args[0]!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("agent-callbacks")
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: agent-callbacks show last",
+)
+@click.version_option(_version(), prog_name="agent-callbacks")
+def root() -> None:
+    """Look at the traces your agents left in the local store."""

@@ -1,0 +1,105 @@
+"""What every command shares: the terminal's width and colours, printing, the store's options and faults."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+
+import click
+
+from agent_callbacks.analysis import cells
+from agent_callbacks.analysis.trace import TraceError
+from agent_callbacks.analysis.waterfall import render
+from agent_callbacks.store.read import Store
+from agent_callbacks.store.schema import STORE_VARIABLE, StoreError, StoreMissingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+
+    from agent_callbacks.analysis.trace import Trace
+
+_Command = TypeVar("_Command", bound="Callable[..., Any]")
+
+NOTHING_FOUND: Final = 1
+USAGE_ERROR: Final = 2
+_WIDTH_WITHOUT_TERMINAL: Final = 100
+_HOW_TO_GET_ONE: Final = "to get a trace: agent-callbacks demo"
+
+
+def width() -> int:
+    """Return the width to draw in: ``COLUMNS``, else the terminal's, else 100."""
+    if os.environ.get("COLUMNS", "").isdecimal() or sys.stdout.isatty():
+        return shutil.get_terminal_size((_WIDTH_WITHOUT_TERMINAL, 24)).columns
+    return _WIDTH_WITHOUT_TERMINAL
+
+
+def color() -> bool:
+    """Return whether to colour: never with ``NO_COLOR``, always with ``FORCE_COLOR``, else on a capable terminal.
+
+    https://no-color.org and https://force-color.org: a variable counts when it is set and not empty.
+    """
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def echo(text: str) -> None:
+    """Print *text*, with a question mark for what the output's encoding lacks; colours in it are kept."""
+    encoding = sys.stdout.encoding or "utf-8"
+    click.echo(text.encode(encoding, "replace").decode(encoding), color=True)
+
+
+def echo_trace(trace: Trace, path: Path) -> None:
+    """Print the waterfall of *trace* and where it is stored: the one way any command shows a trace."""
+    echo(render(trace, width(), color=color()))
+    echo(f"\nstored in {cells.printable(str(path))}")
+
+
+def stop(message: str, code: int) -> NoReturn:
+    """Print *message* on standard error and leave with *code*."""
+    click.echo("\n".join(map(cells.printable, message.splitlines())), err=True)
+    raise click.exceptions.Exit(code)
+
+
+@contextlib.contextmanager
+def opened(path: str | None) -> Generator[Store]:
+    """Open the store; what is wrong with it becomes a message and an exit code (1: there is none yet)."""
+    try:
+        with Store(path) as store:
+            yield store
+    except StoreMissingError as error:
+        stop(f"{error}\n{_HOW_TO_GET_ONE}", NOTHING_FOUND)
+    except (StoreError, TraceError) as error:
+        stop(str(error), USAGE_ERROR)
+
+
+def nothing(store: Store, session: str | None, user: str | None) -> NoReturn:
+    """Say that no trace was found, and how to get one."""
+    wanted = [f"{title} {value!r}" for title, value in (("session", session), ("user", user)) if value is not None]
+    if wanted:
+        stop(f"no trace of {' and '.join(wanted)} in {store.path}; see agent-callbacks ls", NOTHING_FOUND)
+    stop(f"no trace in {store.path}\n{_HOW_TO_GET_ONE}", NOTHING_FOUND)
+
+
+def store_option(command: _Command) -> _Command:
+    """Add ``--store``."""
+    return click.option(
+        "--store", metavar="PATH", help=f"The trace store (default: ${STORE_VARIABLE}, then your own)."
+    )(command)
+
+
+def who_options(command: _Command) -> _Command:
+    """Add ``--session`` and ``--user``."""
+    command = click.option("--user", metavar="ID", help="Only traces of this user.")(command)
+    return click.option("--session", metavar="ID", help="Only traces of this session.")(command)
+
+
+def json_option(command: _Command) -> _Command:
+    """Add ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")(command)

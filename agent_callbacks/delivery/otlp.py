@@ -1,0 +1,219 @@
+"""OTLP receivers: the exporters of the SDK, and what the other side answered.
+
+The exporters return FAILURE and log; the reason is to be found elsewhere. Over HTTP it is the response, seen by a
+``requests`` session of ours (``session`` is a public argument). A gRPC channel cannot be given from outside, so there
+the reason is read from the record the exporter logs; ``tests/delivery/test_canary.py`` holds what this relies on.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from opentelemetry.sdk.trace.export import SpanExportResult
+
+from agent_callbacks.delivery.accounting import Answer, Receiver
+from agent_callbacks.delivery.fence import SanitizingSpanExporter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import requests
+    from opentelemetry.sdk.trace import ReadableSpan
+
+    from agent_callbacks.privacy.sanitizer import Sanitizer
+
+__all__ = ["endpoint_is_set", "open_receiver"]
+
+logger = logging.getLogger("agent_callbacks")
+
+_PROTOCOLS: Final = ("grpc", "http/protobuf")
+_GRPC_LOGGER: Final = "opentelemetry.exporter.otlp.proto.grpc.exporter"
+# With one of these the exporter builds a session of its own, which authenticates; ours would take its place.
+_CREDENTIAL_PROVIDERS: Final = (
+    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER", "OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER",
+)  # fmt: skip
+_GRPC_CAUSES: Final[Mapping[str, str]] = {"DEADLINE_EXCEEDED": "timeout"}
+# A word in the name of an error in the chain -> the cause; the first that fits counts.
+_CONNECTION_CAUSES: Final = (
+    ("ConnectionRefusedError", "refused"),
+    ("NameResolutionError", "unknown host"),
+    ("gaierror", "unknown host"),
+    ("SSL", "tls"),
+    ("Timeout", "timeout"),
+    ("NewConnectionError", "unreachable"),
+    ("ConnectionError", "connection lost"),
+)
+
+
+def endpoint_is_set(environ: Mapping[str, str] = os.environ) -> bool:
+    """Return whether the environment names an OTLP receiver for traces, and does not switch exporting off."""
+    named = environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    return bool(named) and environ.get("OTEL_TRACES_EXPORTER", "").strip().lower() != "none"
+
+
+def open_receiver(sanitizer: Sanitizer) -> Receiver:
+    """Open the OTLP exporter the environment describes, with all of the exporter's own variables in force."""
+    if _protocol(os.environ) == "grpc":
+        return _GrpcReceiver(sanitizer)
+    return _HttpReceiver(sanitizer)
+
+
+def _protocol(environ: Mapping[str, str]) -> str:
+    """Return the protocol asked for; http/protobuf is the standard's default."""
+    for variable in ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
+        if named := environ.get(variable, "").strip().lower():
+            if named in _PROTOCOLS:
+                return named
+            logger.warning("%s: not one of %s; http/protobuf is used", variable, ", ".join(_PROTOCOLS))
+    return "http/protobuf"
+
+
+class _HttpReceiver:
+    """OTLP over HTTP: the answer is the last response, or the error instead of one."""
+
+    def __init__(self, sanitizer: Sanitizer) -> None:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+        self._reply = _Reply()
+        own_session = any(os.environ.get(name) for name in _CREDENTIAL_PROVIDERS)
+        session = None if own_session else _observed_session(self._reply)
+        self._exporter = SanitizingSpanExporter(OTLPSpanExporter(session=session), sanitizer)
+
+    def send(self, spans: Sequence[ReadableSpan]) -> Answer:
+        self._reply.clear()
+        result = self._exporter.export(spans)
+        # The exporter takes a redirect, which it does not follow, for a success.
+        if (cause := self._reply.failure()) or result is not SpanExportResult.SUCCESS:
+            return Answer(lost=len(spans), cause=cause or "unknown")
+        if rejected := min(self._reply.rejected(), len(spans)):
+            return Answer(lost=rejected, cause="rejected")
+        return Answer()
+
+    def close(self) -> None:
+        self._exporter.shutdown()
+
+
+class _Reply:
+    """What came back from the last request."""
+
+    def __init__(self) -> None:
+        self.response: requests.Response | None = None
+        self.error: BaseException | None = None
+
+    def clear(self) -> None:
+        self.response = self.error = None
+
+    def failure(self) -> str:
+        """Return why the request failed, empty when it did not or was never made."""
+        if self.error is not None:
+            return _connection_cause(self.error)
+        if self.response is not None and not 200 <= self.response.status_code < 300:  # noqa: PLR2004 - RFC 9110, 15.3
+            return str(self.response.status_code)
+        return ""
+
+    def rejected(self) -> int:
+        """Return how many spans a receiver that answered 200 says it left out (OTLP: partial success)."""
+        from google.protobuf.message import DecodeError
+        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+        if self.response is None or "protobuf" not in self.response.headers.get("content-type", ""):
+            return 0
+        try:
+            decoded = ExportTraceServiceResponse.FromString(self.response.content)
+        except DecodeError:
+            return 0
+        return int(decoded.partial_success.rejected_spans)
+
+
+def _observed_session(reply: _Reply) -> requests.Session:
+    """Return a session that notes every response and every error in *reply*."""
+    import requests
+
+    class ObservedSession(requests.Session):
+        def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+            reply.clear()
+            try:
+                reply.response = super().send(request, **options)
+            except (requests.RequestException, OSError) as error:
+                reply.error = error
+                raise
+            return reply.response
+
+    return ObservedSession()
+
+
+def _connection_cause(error: BaseException) -> str:
+    """Return a word for why no response came, from the types in the chain of *error*."""
+    names = [kind.__name__ for inner in _chain(error) for kind in type(inner).__mro__]
+    for word, cause in _CONNECTION_CAUSES:
+        if any(word in name for name in names):
+            return cause
+    return f"error: {type(error).__name__}"
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield *error* and what it wraps; urllib3 keeps the inner error in ``reason``, requests in ``args``."""
+    seen: set[int] = set()
+    waiting: list[object] = [error]
+    while waiting:
+        inner = waiting.pop()
+        if not isinstance(inner, BaseException) or id(inner) in seen:
+            continue
+        seen.add(id(inner))
+        yield inner
+        waiting += [inner.__cause__, inner.__context__, getattr(inner, "reason", None), *inner.args]
+
+
+class _GrpcReceiver:
+    """OTLP over gRPC: the answer is the status in the record the exporter logs when it gives up."""
+
+    def __init__(self, sanitizer: Sanitizer) -> None:
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+
+        _status_log.install()
+        self._exporter = SanitizingSpanExporter(OTLPSpanExporter(), sanitizer)
+
+    def send(self, spans: Sequence[ReadableSpan]) -> Answer:
+        result, cause = _status_log.watch(lambda: self._exporter.export(spans))
+        if result is SpanExportResult.SUCCESS:
+            return Answer()
+        return Answer(lost=len(spans), cause=cause or "unknown")
+
+    def close(self) -> None:
+        self._exporter.shutdown()
+
+
+class _StatusLog(logging.Filter):
+    """Reads the gRPC status from the exporter's log records, on the thread that is exporting, and lets all pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._here = threading.local()
+
+    def install(self) -> None:
+        """Read before the exporter's own filter, which swallows repetitions."""
+        exporter_logger = logging.getLogger(_GRPC_LOGGER)
+        if self not in exporter_logger.filters:
+            exporter_logger.filters.insert(0, self)
+
+    def watch(self, export: Callable[[], SpanExportResult]) -> tuple[SpanExportResult, str]:
+        """Run *export*; return its result and the last status logged meanwhile, as a cause."""
+        self._here.cause = ""
+        result = export()
+        return result, cast("str", self._here.cause)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Note the status in *record*."""
+        arguments: tuple[object, ...] = record.args if isinstance(record.args, tuple) else ()
+        for value in arguments:
+            if type(value).__name__ == "StatusCode":
+                name = str(getattr(value, "name", "unknown"))
+                refused = name == "UNAVAILABLE" and "refused" in str(arguments[-1:]).lower()
+                self._here.cause = "refused" if refused else _GRPC_CAUSES.get(name, name)
+        return True
+
+
+_status_log: Final = _StatusLog()

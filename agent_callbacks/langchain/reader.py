@@ -1,0 +1,44 @@
+"""What the recorder asks about LangChain's message objects."""
+
+from __future__ import annotations
+
+from langchain_core.messages import BaseMessage
+
+from agent_callbacks.langchain.answer import finish_of, output_message
+from agent_callbacks.langchain.content import message_chars, message_parts
+from agent_callbacks.langchain.extract import tool_definition
+from agent_callbacks.langchain.shape import member
+
+__all__ = ["Reader"]
+
+
+class Reader:
+    """What the recorder asks about LangChain's messages."""
+
+    def parts(self, message: object) -> dict[str, object]:
+        """Return an input message in the conventions' shape, not cleaned."""
+        return message_parts(message)
+
+    def output(self, generation: object) -> dict[str, object]:
+        """Return a generation in the conventions' shape, not cleaned."""
+        return output_message(generation)
+
+    def answer(self, generation: object) -> tuple[object, str]:
+        """Return a generation's message, None where it has none, and why the model stopped."""
+        return member(generation, "message"), finish_of(generation) or "unknown"
+
+    def chars(self, message: object) -> int:
+        """Return the length of the message's text."""
+        return message_chars(message)
+
+    def definition(self, tool: object) -> dict[str, object]:
+        """Return a tool's definition in the conventions' shape, not cleaned."""
+        return tool_definition(tool)
+
+    def is_message(self, value: object) -> bool:
+        """Say whether *value* is one of LangChain's message objects."""
+        return isinstance(value, BaseMessage)
+
+    def content(self, message: object) -> object:
+        """Return what the message holds: another object when the message is changed in place."""
+        return getattr(message, "content", None)

@@ -1,0 +1,94 @@
+"""What a chain run is (an agent, a graph, a node or a chain) and how a run stopped, from LangChain's arguments."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import sys
+from typing import TYPE_CHECKING, Final
+
+from agent_callbacks.langchain.shape import Loose, count, mapping, member, sequence, text
+from agent_callbacks.recording.stack import owner_name
+from agent_callbacks.recording.values import AgentRun, ChainRun, GraphNode, Outcome
+
+if TYPE_CHECKING:
+    from agent_callbacks.metadata import Request
+
+__all__ = ["chain_run", "stopped"]
+
+# What the graph and the executor are called when nobody named them.
+_NAMELESS: Final = frozenset({"LangGraph", "AgentExecutor", "Pregel"})
+_GRAPH_INTEGRATIONS: Final = frozenset({"langgraph", "langchain_create_agent"})
+_ENGINE: Final = "langgraph.pregel"
+_ENGINE_MODULE: Final = "langgraph.pregel.main"
+
+
+def chain_run(
+    serialized: object, name: object, inputs: object, metadata: object, request: Request
+) -> AgentRun | ChainRun:
+    """Return what ``on_chain_start`` tells of.
+
+    Args:
+        serialized: The runnable as LangChain serializes it; usually None.
+        name: The run's name.
+        inputs: What went in.
+        metadata: The run's metadata, LangGraph's and LangChain's among it.
+        request: Who asked.
+    """
+    facts = mapping(metadata)
+    called = text(name) or _serialized_name(serialized) or "chain"
+    node = _node(facts)
+    kind = facts.get("agent_kind")
+    graph = _is_graph(facts, called)
+    named = text(facts.get("agent_name"))
+    if kind != "chain" and (graph or kind == "agent" or named is not None):
+        own = called if graph and called not in _NAMELESS else None
+        names = (named, text(facts.get("lc_agent_name")) if graph else None, own)
+        return AgentRun(names, graph, node, inputs, graph and _resumes(inputs), request=request)
+    return ChainRun(called, node, input=inputs, request=request)
+
+
+def _serialized_name(serialized: object) -> str | None:
+    about = mapping(serialized)
+    if (name := text(about.get("name"))) is not None:
+        return name
+    path = sequence(about.get("id"))
+    return text(path[-1]) if path else None
+
+
+def _node(facts: Loose) -> GraphNode | None:
+    name, branch = text(facts.get("langgraph_node")), text(facts.get("langgraph_checkpoint_ns"))
+    superstep = count(facts.get("langgraph_step"))
+    return GraphNode(superstep, branch, name) if name and branch and superstep is not None else None
+
+
+def _is_graph(facts: Loose, called: str) -> bool:
+    """Say whether the run is a whole graph (or an executor): who called tells, metadata is inherited."""
+    if called == "AgentExecutor":
+        return True
+    if facts.get("ls_integration") not in _GRAPH_INTEGRATIONS and _ENGINE_MODULE not in sys.modules:
+        return False
+    return owner_name().startswith(_ENGINE)
+
+
+def _resumes(inputs: object) -> bool:
+    """Say whether a graph's input means "go on": None, or a command that carries an answer."""
+    return inputs is None or member(inputs, "resume") is not None
+
+
+def stopped(error: BaseException) -> Outcome | None:
+    """Return how a run stopped that did not fail, decided by the exception's type; None for a failure.
+
+    LangGraph raises to interrupt (``GraphInterrupt``), to hand over to another agent (``ParentCommand``) and to drain.
+    """
+    errors = sys.modules.get("langgraph.errors")
+    if errors is not None:
+        if isinstance(error, getattr(errors, "ParentCommand", ())):
+            return "success"
+        if isinstance(error, getattr(errors, "GraphBubbleUp", ())):
+            return "interrupted"
+    if isinstance(error, (asyncio.CancelledError, concurrent.futures.CancelledError, KeyboardInterrupt, SystemExit)):
+        return "cancelled"
+    if isinstance(error, GeneratorExit):
+        return "abandoned"
+    return None

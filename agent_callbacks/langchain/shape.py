@@ -1,0 +1,91 @@
+"""Read values whose shape nobody promises: each function answers for any object and never raises."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeGuard, cast
+
+from agent_callbacks.recording.guard import attribute
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = [
+    "LARGEST_COUNT",
+    "Loose",
+    "count",
+    "first_text",
+    "fraction",
+    "is_text",
+    "mapping",
+    "member",
+    "sequence",
+    "text",
+]
+
+Loose: TypeAlias = dict[str, object]
+
+# The builtin types' own methods, whatever a subclass overrides.
+_DICT: Final[Any] = dict
+_LIST: Final[Any] = list
+_TUPLE: Final[Any] = tuple
+_EMPTY: Final[Loose] = {}
+_LARGEST: Final = sys.float_info.max
+LARGEST_COUNT: Final = 2**63 - 1  # what a span's attribute holds
+
+
+def mapping(value: object) -> Loose:
+    """Return *value* where it is a dict, else an empty one that must not be written to."""
+    if type(value) is dict:
+        return cast("Loose", value)
+    # What a subclass overrides is the user's code; a copy made by the builtin type is not.
+    return cast("Loose", _DICT(_DICT.items(value))) if issubclass(type(value), dict) else _EMPTY
+
+
+def sequence(value: object) -> Sequence[object]:
+    """Return *value* where it is a list or tuple, else an empty one."""
+    kind = type(value)
+    if kind is list or kind is tuple:
+        return cast("Sequence[object]", value)
+    if issubclass(kind, list):
+        return cast("list[object]", _LIST.copy(value))
+    return cast("tuple[object, ...]", _TUPLE.__getitem__(value, slice(None))) if issubclass(kind, tuple) else ()
+
+
+def text(value: object) -> str | None:
+    """Return *value* where it is a string with something in it."""
+    return cast("str", value) if issubclass(type(value), str) and value else None
+
+
+def is_text(value: object) -> TypeGuard[str]:
+    """Say whether *value* is a string, by its type alone: what it says of its class may be the user's code."""
+    return issubclass(type(value), str)
+
+
+def fraction(value: object) -> float | None:
+    """Return *value* where it is a real, finite number; True and False are no numbers."""
+    if type(value) is float or type(value) is int:
+        return float(value) if -_LARGEST <= value <= _LARGEST else None
+    return None
+
+
+def count(value: object) -> int | None:
+    """Return *value* where it is a whole number of zero or more; some providers count in floats."""
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and 0 <= value <= LARGEST_COUNT else None
+
+
+def member(owner: object, name: str) -> object:
+    """Return the entry of a dict or the attribute of an object, None where there is none."""
+    if issubclass(type(owner), dict):
+        return cast("object", _DICT.get(owner, name))
+    return attribute(owner, name)
+
+
+def first_text(owner: Loose, names: Iterable[str]) -> str | None:
+    """Return the first entry of *owner* under *names* that is a string with something in it."""
+    for name in names:
+        if found := text(owner.get(name)):
+            return found
+    return None

@@ -1,0 +1,110 @@
+"""What one recorder works with: its provider, its settings, its writer, and what it has open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, cast
+
+from opentelemetry import trace
+
+from agent_callbacks.convention import keys
+from agent_callbacks.convention.names import Namer
+from agent_callbacks.recording import process
+from agent_callbacks.recording.processor import install_processor
+from agent_callbacks.recording.writer import SpanWriter, error_type
+from agent_callbacks.settings import Settings
+from agent_callbacks.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+
+    from agent_callbacks.recording.messages import MessageReader
+    from agent_callbacks.recording.operation import Operation
+    from agent_callbacks.recording.recorder import Recorder
+    from agent_callbacks.recording.values import (
+        Key,
+    )
+
+__all__ = ["Desk"]
+
+_NO_PROVIDER: Final = (
+    "no tracer provider is set up, so nothing is recorded: call agent_callbacks.configure() once, or set your own"
+)
+
+
+class Desk:
+    """The base of the recorder: everything that is not an event."""
+
+    def __init__(
+        self,
+        reader: MessageReader,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        """Record to *tracer_provider* (None: whatever the global one is when a run starts) as *settings* say.
+
+        *reader* knows the adapter's message objects; *settings* default to ``Settings.load()``.
+        """
+        self.settings = settings or process.settings() or Settings.load()
+        self.enabled = self.settings.enabled
+        self._inner_spans = self.settings.inner_spans
+        self.internal_errors = 0
+        """Failures of ours that were kept from the agent."""
+        self.unmatched: int = 0
+        """Events without a run id, or of a run that was never started here."""
+        self.last_trace_id: str | None = None
+        self._reader = reader
+        self._given = tracer_provider
+        self._meter_provider = meter_provider
+        self._use(tracer_provider or trace.get_tracer_provider())
+        process.enlist(cast("Recorder", self))
+
+    def _use(self, provider: TracerProvider) -> None:
+        """Record to *provider* from now on."""
+        self._provider = provider
+        self.shared = process.shared(provider)
+        self._open = self.shared.open
+        tracer = provider.get_tracer(keys.SCOPE_NAME, __version__, keys.SCHEMA_URL)
+        sanitizer = self.settings.sanitizer
+        namer = process.once(
+            ("namer", self.settings.naming, sanitizer), lambda: Namer(self.settings.naming, sanitizer.clean)
+        )
+        install_processor(provider)
+        self.writer = SpanWriter(tracer, self.settings, namer, self._reader)
+
+    def follow_global(self) -> None:
+        """Use the provider that is the global one by now, and say once that there is none."""
+        provider = trace.get_tracer_provider()
+        if provider is not self._provider:
+            self.abandon_all()
+            self._use(provider)
+        if isinstance(provider, trace.ProxyTracerProvider | trace.NoOpTracerProvider):
+            process.warn_once("provider", _NO_PROVIDER)
+
+    # --- what is open --------------------------------------------------------------------------------------------
+
+    @property
+    def open_runs(self) -> int:
+        """Return how many operations are open now."""
+        return sum(1 for _ in self.open_operations())
+
+    def open_operations(self) -> Iterator[Operation]:
+        """Yield the operations this recorder has open."""
+        return iter([operation for operation in list(self._open.values()) if operation.recorder is self])
+
+    def abandon_all(self) -> int:
+        """Close everything this recorder has open; return how many operations that were."""
+        raise NotImplementedError
+
+    def swallowed(self, error: Exception) -> None:
+        """Count a failure of ours and log its type, once per type."""
+        self.internal_errors += 1
+        kind = error_type(error)
+        process.warn_once(f"internal:{kind}", "recording failed with %s; the agent is not affected", kind)
+
+    def _unmatched(self, key: Key | None) -> None:
+        if key is None or self.shared.repeated.get(key) is None:
+            self.unmatched += 1

@@ -1,0 +1,52 @@
+"""The one guard of the package: what goes wrong in recording is counted and never reaches the user's agent."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Guarded", "attempted", "attribute", "guarded"]
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class Guarded(Protocol):
+    """Something whose failures are swallowed and counted."""
+
+    def swallowed(self, error: Exception) -> None:
+        """Count *error*."""
+        ...
+
+
+def guarded(method: Callable[_P, None]) -> Callable[_P, None]:
+    """Keep every failure of *method*, whose object is ``Guarded``, from the user's agent."""
+
+    @functools.wraps(method)
+    def safe(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        try:
+            method(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - the purpose of the guard
+            cast("Guarded", args[0]).swallowed(error)
+
+    return safe
+
+
+def attempted(owner: Guarded, default: _T, read: Callable[..., _T], *args: Any, **kwargs: Any) -> _T:
+    """Return what *read* reads, or *default* where that fails: an operation that cannot be read still ends."""
+    try:
+        return read(*args, **kwargs)
+    except Exception as error:  # noqa: BLE001 - the purpose of the guard
+        owner.swallowed(error)
+        return default
+
+
+def attribute(owner: object, name: str) -> Any:
+    """Return an attribute of an object of the user's, None where there is none or reading it runs code that raises."""
+    try:
+        return getattr(owner, name, None)
+    except Exception:  # noqa: BLE001 - a property is the user's code: anything may come out of it
+        return None

@@ -1,0 +1,182 @@
+"""What users write by hand: a span whose name the convention checks, and time a tool waits for something outside."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any, Final, final
+
+from opentelemetry import context as otel_context
+from opentelemetry.trace import Span, SpanContext, Status, StatusCode, set_span_in_context
+
+from agent_callbacks.metadata import current_request
+from agent_callbacks.recording import live, process
+from agent_callbacks.recording.forwarding import ForwardingSpan, Receiver
+from agent_callbacks.recording.operation import Operation
+from agent_callbacks.recording.recorder import Recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from agent_callbacks.recording.writer import SpanWriter
+
+__all__ = ["downstream", "span"]
+
+
+@contextlib.contextmanager
+def span(name: str, attributes: Mapping[str, Any] | None = None) -> Generator[Span]:
+    """Open a span of your own, as a child of whatever is current; a context manager and a decorator.
+
+    Args:
+        name: ``<namespace>.<segment>`` as the naming convention has it; what does not fit is made to fit and reported.
+        attributes: Set on the span, cleaned like everything set on it later.
+
+    Yields:
+        The span; it carries who asked, and ends with the block. An exception passes through and is recorded, cleaned.
+    """
+    context = otel_context.get_current()
+    operation = _operation()
+    writer = _default_writer() if operation is None else operation.recorder.writer
+    request = current_request(context)
+    base = operation.base if operation is not None else {} if request is None else writer.request(request)
+    own = _ManualSpan(writer, writer.open_manual(name, context, time.time_ns(), base, attributes or {}))
+    token = otel_context.attach(set_span_in_context(own, context))
+    try:
+        yield own
+    except Exception as error:
+        own.failed(error)
+        raise
+    finally:
+        otel_context.detach(token)
+        own.close()
+
+
+@contextlib.contextmanager
+def downstream(peer: str) -> Generator[None]:
+    """Count the time inside the block as time the tool around it waits for *peer*; outside a tool it does nothing.
+
+    Blocks may overlap each other and instrumented calls: no second is counted twice.
+
+    Args:
+        peer: What is waited for, such as ``"crm.lookup"``: for the reader of the code.
+    """
+    del peer
+    operation = _operation()
+    start_ns = time.time_ns()
+    try:
+        yield
+    finally:
+        if operation is not None:
+            operation.waited(start_ns, time.time_ns())
+
+
+def _operation() -> Operation | None:
+    body = live.body_of()
+    target = None if body is None else body.target
+    return target if isinstance(target, Operation) else None
+
+
+@final
+class _ManualSpan(ForwardingSpan):
+    """A span of the user's, everything on which passes the writer."""
+
+    __slots__ = ("_inner", "_outcome", "_writer")
+
+    def __init__(self, writer: SpanWriter, inner: Span) -> None:
+        self._writer = writer
+        self._inner = inner
+        self._outcome: StatusCode = StatusCode.UNSET
+
+    def get_span_context(self) -> SpanContext:
+        """Return the span's context."""
+        return self._inner.get_span_context()
+
+    def is_recording(self) -> bool:
+        """Return whether the span is recording."""
+        return self._inner.is_recording()
+
+    def end(self, end_time: int | None = None) -> None:
+        """Do nothing: the block ends the span."""
+
+    def receiver(self) -> Receiver:
+        """Return what writes: this, through the writer."""
+        return _Writing(self._writer, self._inner)
+
+    def failed(self, error: Exception) -> None:
+        """Note that the block raised."""
+        self._writer.failed_manual(self._inner, error)
+        self._outcome = StatusCode.ERROR
+
+    def close(self) -> None:
+        """End the span."""
+        self._writer.close_manual(self._inner, time.time_ns(), failed=self._outcome is StatusCode.ERROR)
+
+
+_ROOM: Final = 64 * 1024
+
+
+class _Writing:
+    """The writer, bound to one span."""
+
+    __slots__ = ("_inner", "_writer")
+
+    def __init__(self, writer: SpanWriter, inner: Span) -> None:
+        self._writer = writer
+        self._inner = inner
+
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """Set attributes, cleaned."""
+        self._writer.write(self._inner, attributes, _ROOM)
+
+    def add_event(self, name: str, attributes: Mapping[str, Any] | None, timestamp: int | None) -> None:
+        """Add an event, cleaned."""
+        self._writer.event(self._inner, name, attributes, timestamp, _ROOM)
+
+    def add_link(self, context: SpanContext, attributes: Mapping[str, Any] | None) -> None:
+        """Add a link, cleaned."""
+        self._writer.foreign_link(self._inner, context, attributes, _ROOM)
+
+    def record_exception(self, exception: BaseException, attributes: Mapping[str, Any] | None) -> None:
+        """Record an exception, cleaned."""
+        self._writer.exception(self._inner, exception, attributes, None)
+
+    def set_status(self, status: Status | StatusCode, description: str | None) -> None:
+        """Set the status, its text cleaned."""
+        self._writer.status(self._inner, status, description)
+
+    def update_name(self, name: str) -> None:
+        """Rename, as the convention allows."""
+        self._writer.rename(self._inner, name)
+
+
+class _NoMessages:
+    """Reads no messages: what is recorded by hand has none."""
+
+    def parts(self, message: object) -> dict[str, object]:
+        return {"role": "user", "parts": [{"type": "text", "content": message}]}
+
+    def output(self, generation: object) -> dict[str, object]:
+        return self.parts(generation)
+
+    def answer(self, generation: object) -> tuple[object, str]:
+        return generation, "unknown"
+
+    def chars(self, message: object) -> int:
+        return len(message) if isinstance(message, str) else 0
+
+    def definition(self, tool: object) -> dict[str, object]:
+        return {"name": tool}
+
+    def is_message(self, value: object) -> bool:
+        del value
+        return False
+
+    def content(self, message: object) -> object:
+        return message
+
+
+def _default_writer() -> SpanWriter:
+    """Return the writer for spans outside any run: the global provider's, under the process's settings."""
+    recorder = process.once(("recorder", process.settings()), lambda: Recorder(_NoMessages()))
+    recorder.follow_global()
+    return recorder.writer

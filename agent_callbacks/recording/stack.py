@@ -1,0 +1,158 @@
+"""What the call stack says: which frame owns a run, and whether it is being executed by whoever asks.
+
+A framework's function that runs something (``BaseTool.run``, ``Pregel.astream``) calls the start callback and then the
+body. Its frame is on the stack of everything the body does, and on no stack while a stream is suspended or after a call
+was cancelled. Only public attributes of frames are read; where ``sys._getframe`` does not exist, nothing is known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import CodeType, FrameType
+
+__all__ = [
+    "KNOWN", "current_loop", "current_task", "in_thread", "is_engine", "may_suspend", "module_of", "on_stack", "owner",
+    "owner_name", "run_by_engine",
+]  # fmt: skip
+
+# Both are documented, and both may be missing outside of CPython.
+_getframe: Final[Callable[[int], FrameType] | None] = getattr(sys, "_getframe", None)
+_current_frames: Final[Callable[[], dict[int, FrameType]] | None] = getattr(sys, "_current_frames", None)
+
+KNOWN: Final = _getframe is not None
+"""Whether this interpreter lets us look at the stack."""
+
+_SUSPENDING: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+_ENGINES: Final = frozenset({"langgraph", "langchain_core"})
+_MESSENGERS: Final = ("agent_callbacks.", "langchain_core.callbacks")
+# Functions that only start a run, with the package they are in; their caller runs it.
+_STARTERS: Final = {
+    "_start": "langgraph.",
+    "_astart": "langgraph.",
+    "span_enter": "llama_index_instrumentation.",
+    "event": "llama_index_instrumentation.",
+}
+
+# In asyncio's ``__all__``; ``get_running_loop`` raises where there is none, which costs ten times as much.
+current_loop: Final = asyncio._get_running_loop  # noqa: SLF001
+
+
+def current_task() -> asyncio.Task[Any] | None:
+    """Return the running task, None outside any."""
+    loop = current_loop()
+    return None if loop is None else asyncio.current_task(loop)
+
+
+def owner(task: asyncio.Task[Any] | None) -> tuple[FrameType | None, bool]:
+    """Return the frame that owns the run whose start callback asks, and whether that callback is a task of its own.
+
+    Args:
+        task: The running task. ``abatch`` gathers its start callbacks as tasks; who owns those runs cannot be seen.
+    """
+    at = _asker()
+    last = at
+    while at is not None:
+        known = _news.get(at.f_code)
+        if not (_brings_news(at) if known is None else known):
+            break
+        last = at
+        at = at.f_back
+    alone = task is not None and getattr(task.get_coro(), "cr_frame", None) is last
+    return (None if alone else at), alone
+
+
+def on_stack(frame: FrameType | None) -> bool:
+    """Say whether *frame* is being executed by whoever asks."""
+    return _reaches(_asker(), frame)
+
+
+def in_thread(frame: FrameType | None, thread: int) -> bool | None:
+    """Say whether *thread* executes *frame*; False for a thread that is gone, None if that cannot be known."""
+    threads = _threads()
+    if thread not in threads:
+        return False
+    return None if frame is None or threads[thread] is None else _reaches(threads[thread], frame)
+
+
+def run_by_engine(task: asyncio.Task[Any] | None) -> bool:
+    """Say whether LangChain or LangGraph waits for *task*, the running one, or is on the stack of whoever asks.
+
+    LangGraph makes tasks of a checkpointer's own coroutines, so its frames are not on their stack; it is told when they
+    are done. That list is private to asyncio: without it such a task counts as the user's.
+    """
+    callbacks: list[tuple[Any, Any]] = getattr(task, "_callbacks", None) or []
+    if any(is_engine(str(getattr(callback, "__module__", ""))) for callback, _ in callbacks):
+        return True
+    at = _asker()
+    while at is not None:
+        if is_engine(module_of(at)):
+            return True
+        at = at.f_back
+    return False
+
+
+def is_engine(module: str) -> bool:
+    """Say whether *module* belongs to LangChain or LangGraph."""
+    return module.partition(".")[0] in _ENGINES
+
+
+def owner_name() -> str:
+    """Return the module of the function that owns the run whose start callback asks; "" if unknown."""
+    return module_of(owner(None)[0])
+
+
+def module_of(frame: FrameType | None) -> str:
+    """Return the name of the module whose code *frame* executes; "" if unknown."""
+    return "" if frame is None else str(frame.f_globals.get("__name__", ""))
+
+
+def may_suspend(frame: FrameType, *, in_task: bool) -> bool:
+    """Say whether a run can be alive while its frame is on no stack: a generator, or a coroutine without a task."""
+    flags = frame.f_code.co_flags
+    return bool(flags & _SUSPENDING) or (bool(flags & inspect.CO_COROUTINE) and not in_task)
+
+
+def _asker() -> FrameType | None:
+    return None if _getframe is None else _getframe(1)
+
+
+def _reaches(at: FrameType | None, frame: FrameType | None) -> bool:
+    while at is not None:
+        if at is frame:
+            return True
+        at = at.f_back
+    return False
+
+
+def _brings_news(frame: FrameType) -> bool:
+    """Say whether *frame* only tells of the start: our code, the callback manager's, or a handler's method."""
+    if len(_news) >= _MAX_NEWS:
+        _news.clear()
+    code = frame.f_code
+    known = _news[code] = _tells(module_of(frame), code.co_name)
+    return known
+
+
+_news: dict[CodeType, bool] = {}
+_MAX_NEWS: Final = 1024
+
+
+def _tells(module: str, name: str) -> bool:
+    if module.startswith(_MESSENGERS) or name.startswith("on_"):
+        return True
+    package = _STARTERS.get(name)
+    return package is not None and module.startswith(package)
+
+
+def _threads() -> Mapping[int, FrameType | None]:
+    """Return the topmost frame of every thread that runs Python code."""
+    if _current_frames is not None:
+        return dict(_current_frames())
+    return {thread.ident or 0: None for thread in threading.enumerate()}

@@ -1,0 +1,211 @@
+"""What happened, as frozen values: the one seam between an adapter and the recorder.
+
+An adapter reads a framework's arguments once and builds one of these. Fields typed ``object`` carry content exactly as
+the framework gave it; only the writer looks into them, through the sanitizer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from agent_callbacks.metadata import EMPTY, Request
+
+Key: TypeAlias = Hashable
+Framework: TypeAlias = Literal["langchain", "llama_index", "manual"]
+Outcome: TypeAlias = Literal["success", "failure", "interrupted", "cancelled", "abandoned"]
+
+
+@dataclass(frozen=True, slots=True)
+class GraphNode:
+    """Where in a graph something runs: the superstep, the branch (one execution of a node) and the node's name."""
+
+    superstep: int
+    branch: str
+    name: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRun:
+    """An agent, or a graph that may be one.
+
+    ``names`` are the candidates for the agent's name, strongest first; one that only repeats the enclosing agent's
+    candidate of the same rank was inherited and does not count.
+    """
+
+    names: tuple[str | None, ...] = field(default=(), repr=False)
+    graph: bool = True
+    node: GraphNode | None = None
+    input: object = field(default=None, repr=False)
+    resumed: bool = False
+    framework: Framework = "langchain"
+    request: Request = EMPTY
+
+
+@dataclass(frozen=True, slots=True)
+class ChainRun:
+    """A chain, workflow, graph node or inner runnable: visible as a root, hidden inside."""
+
+    name: str = field(repr=False)
+    node: GraphNode | None = None
+    names: tuple[str | None, ...] = field(default=(), repr=False)
+    input: object = field(default=None, repr=False)
+    framework: Framework = "langchain"
+    request: Request = EMPTY
+
+
+@dataclass(frozen=True, slots=True)
+class ModelParameters:
+    """What was asked of the model; None was not said."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    max_tokens: int | None = None
+    stop_sequences: tuple[str, ...] = field(default=(), repr=False)
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    seed: int | None = None
+    choice_count: int | None = None
+    stream: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """One request to a model. ``tools`` are the tool definitions sent, as the framework sends them."""
+
+    operation: Literal["chat", "text_completion", "embeddings"] = "chat"
+    provider: str | None = None
+    model: str | None = field(default=None, repr=False)
+    parameters: ModelParameters = field(default_factory=ModelParameters)
+    messages: tuple[object, ...] = field(default=(), repr=False)
+    tools: tuple[object, ...] = field(default=(), repr=False)
+    tool_names: frozenset[str] = frozenset()
+    server_address: str | None = None
+    server_port: int | None = None
+    internal: bool = False
+    attempt: int = 1
+    framework: Framework = "langchain"
+    request: Request = EMPTY
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider reports them; ``input`` includes the cached ones, ``output`` the reasoning ones."""
+
+    input: int | None = field(default=None, repr=False)
+    output: int | None = field(default=None, repr=False)
+    cache_read: int | None = None
+    cache_write: int | None = None
+    reasoning: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedTool:
+    """A tool the model asked for."""
+
+    name: str = field(repr=False)
+    call_id: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelResult:
+    """What the model answered."""
+
+    model: str | None = field(default=None, repr=False)
+    response_id: str | None = field(default=None, repr=False)
+    finish_reasons: tuple[str, ...] = ()
+    usage: Usage | None = None
+    messages: tuple[object, ...] = field(default=(), repr=False)
+    tool_calls: tuple[RequestedTool, ...] = field(default=(), repr=False)
+    output_chars: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One execution of a tool. ``requested`` names a tool that does not exist."""
+
+    name: str = field(repr=False)
+    call_id: str | None = field(default=None, repr=False)
+    description: str | None = field(default=None, repr=False)
+    type: str = "function"
+    arguments: object = field(default=None, repr=False)
+    requested: str | None = field(default=None, repr=False)
+    attempt: int = 1
+    framework: Framework = "langchain"
+    request: Request = EMPTY
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool gave back. ``failed`` is set where the tool reports an error without raising."""
+
+    output: object = field(default=None, repr=False)
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """One query to a retriever."""
+
+    source: str = field(repr=False)
+    query: object = field(default=None, repr=False)
+    top_k: int | None = None
+    framework: Framework = "langchain"
+    request: Request = EMPTY
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One retrieved document."""
+
+    id: str | None = field(repr=False)
+    score: float | None
+    content: object = field(default=None, repr=False)
+    metadata: object = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalResult:
+    """What a retriever found."""
+
+    documents: tuple[Document, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a chain or agent ended. ``outcome`` is set where it is not a plain success."""
+
+    output: object = field(default=None, repr=False)
+    outcome: Outcome = "success"
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """Something the user's code said while an operation ran: a custom event."""
+
+    name: str = field(repr=False)
+    data: object = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The operation waits for a human."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The operation goes on where an earlier run was interrupted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """The operation is being tried again; ``attempt`` counts from 1."""
+
+    attempt: int
+
+
+Fact: TypeAlias = Happened | Interrupted | Resumed | Retried
+Start: TypeAlias = AgentRun | ChainRun | ModelCall | ToolCall | Retrieval
+Result: TypeAlias = RunResult | ModelResult | ToolResult | RetrievalResult

@@ -1,0 +1,443 @@
+"""The one writer of spans: opens, writes and closes them; names and cleans everything that goes on one.
+
+Nothing else in this package calls a span's mutators; ``live.py`` forwards what user code sets on the current span to
+``write`` here, so that is cleaned and capped like our own.
+"""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import orjson
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode, Tracer
+
+from agent_callbacks.convention import attributes as attribute
+from agent_callbacks.convention import keys, openinference
+from agent_callbacks.convention.names import Namer, SpanName, genai_name
+from agent_callbacks.recording.cleaning import LINK_BYTES, Cleaning
+from agent_callbacks.recording.messages import Fragment, MessageCache, MessageReader, joined
+from agent_callbacks.recording.values import (
+    AgentRun,
+    ChainRun,
+    ModelCall,
+    ModelResult,
+    Outcome,
+    Result,
+    Retrieval,
+    RetrievalResult,
+    RunResult,
+    Start,
+    ToolCall,
+    ToolResult,
+    Usage,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from opentelemetry.context import Context
+
+    from agent_callbacks.convention.attributes import Attributes
+    from agent_callbacks.metadata import ContentLevel
+    from agent_callbacks.settings import Settings
+
+__all__ = ["Opening", "SpanWriter", "StepStart", "error_type"]
+
+_CONTENT_ORDER: Final = ("off", "arguments", "tools", "all")
+_TOOLS: Final = _CONTENT_ORDER.index("tools")
+_ALL: Final = _CONTENT_ORDER.index("all")
+_MAX_TOOL_SETS: Final = 256
+# The SDK drops the oldest attributes above its limit (128 by default); what identifies a span is set again near it.
+_MARGIN: Final = 24
+_SMALLEST_LIMIT: Final = 64
+_MAX_FRAMES: Final = 32
+_MAX_STATUS: Final = 2048
+_MAX_EVENT: Final = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class StepStart:
+    """A step is about to open."""
+
+    index: int
+    agent: str | None
+
+
+Opening = Start | StepStart
+
+
+class SpanWriter(Cleaning):
+    """Writes the spans of one provider under one set of settings."""
+
+    def __init__(self, tracer: Tracer, settings: Settings, namer: Namer, reader: MessageReader) -> None:
+        """Write with *tracer* as *settings* say, naming with *namer*, reading messages with *reader*."""
+        super().__init__(settings)
+        self._tracer = tracer
+        self._namer = namer
+        self._genai_names = settings.span_names == "otel_genai"
+        self._bridged = settings.attributes != "genai"
+        self._openinference = settings.attributes == "openinference"
+        self.messages = MessageCache(reader, self._long, self.json, settings.max_attribute_bytes)
+        self._tool_sets: dict[tuple[int, int], str] = {}
+
+    def read(self, call: ModelCall, level: ContentLevel) -> list[Fragment]:
+        """Return the messages of *call*, as JSON if *level* lets them through."""
+        return self.messages.read(call.messages, content=level == "all")
+
+    # --- opening -------------------------------------------------------------------------------------------------
+
+    def open(
+        self,
+        opening: Opening,
+        context: Context,
+        start_ns: int,
+        base: Attributes,
+        level: ContentLevel,
+        *,
+        name: str | None = None,
+        link: tuple[SpanContext, str] | None = None,
+        fragments: Sequence[Fragment] = (),
+        recorded: bool = False,
+    ) -> tuple[Span, Attributes]:
+        """Open the span of *opening*; return it and what identifies it.
+
+        Args:
+            opening: What starts.
+            context: Holds the parent.
+            start_ns: Unix time in nanoseconds.
+            base: Who asked.
+            level: How much content may be carried.
+            name: The agent's name, for an agent run.
+            link: A span this one follows, and how.
+            fragments: A model call's messages, as ``read`` gave them.
+            recorded: Whether what is around it is; then this will be too, and one call of the SDK does for both.
+        """
+        span_name, kind, identity = self._described(opening, name)
+        links = () if link is None else (Link(link[0], {keys.LINK_KIND: link[1]}),)
+        first = {**base, **identity}
+        if recorded and level != "off":
+            content = self._start_content(opening, level, fragments)
+            return self._tracer.start_span(span_name, context, kind, {**first, **content}, links, start_ns), first
+        span = self._tracer.start_span(span_name, context, kind, first, links, start_ns)
+        if level != "off" and span.is_recording() and (content := self._start_content(opening, level, fragments)):
+            span.set_attributes(content)
+        return span, first
+
+    def _described(self, opening: Opening, name: str | None) -> tuple[str, SpanKind, Attributes]:
+        named, kind, found, target, mark = self._identity(opening, name)
+        if named.raw is not None:
+            found[keys.NAME_RAW] = named.raw
+        if named.rules:
+            found[keys.NAME_RULES] = named.rules
+        if self._openinference or (self._bridged and mark in openinference.BRIDGED):
+            found[keys.OPENINFERENCE_KIND] = mark
+        if self._openinference:
+            found.update(openinference.start(opening, self))
+        operation = found.get(keys.OPERATION_NAME)
+        if self._genai_names and operation is not None:
+            return genai_name(str(operation), target), kind, found
+        return named.name, kind, found
+
+    def _identity(  # noqa: PLR0911 - a table: one line for each kind of span
+        self, opening: Opening, name: str | None
+    ) -> tuple[SpanName, SpanKind, Attributes, str | None, str]:
+        """Return name, kind, identifying attributes, the standard's name target and the bridge's kind."""
+        namer = self._namer
+        match opening:
+            case StepStart():
+                found = attribute.step(opening.index, opening.agent, self)
+                return namer.step(opening.index), SpanKind.INTERNAL, found, None, "CHAIN"
+            case ModelCall():
+                found = attribute.model_call(opening, self)
+                target = opening.model and self.text(opening.model)
+                mark = "EMBEDDING" if opening.operation == "embeddings" else "LLM"
+                return namer.model(opening.operation), SpanKind.CLIENT, found, target, mark
+            case ToolCall():
+                found = attribute.tool_call(opening, self)
+                named = namer.unknown_tool() if opening.requested is not None else namer.tool(opening.name)
+                return named, SpanKind.INTERNAL, found, self.text(opening.name), "TOOL"
+            case Retrieval():
+                found = attribute.retrieval(opening, self)
+                return namer.retriever(opening.source), SpanKind.CLIENT, found, self.text(opening.source), "RETRIEVER"
+            case AgentRun():
+                found = attribute.agent_run(name, self)
+                return namer.agent_run(name), SpanKind.INTERNAL, found, name and self.text(name), "AGENT"
+            case ChainRun():
+                if name is not None:
+                    return namer.node(name), SpanKind.INTERNAL, attribute.node(name, self), None, "CHAIN"
+                found = attribute.chain_run(opening, self)
+                return namer.chain(opening.name), SpanKind.INTERNAL, found, self.text(opening.name), "CHAIN"
+
+    def _start_content(self, opening: Opening, level: ContentLevel, fragments: Sequence[Fragment]) -> Attributes:
+        """Return the content known at the start, as far as *level* lets it through."""
+        rank = _CONTENT_ORDER.index(level)
+        match opening:
+            case ToolCall() if opening.arguments is not None:
+                text = self.json(opening.arguments)
+                return {keys.TOOL_ARGUMENTS: text, **self._doubled(keys.INPUT_VALUE, text)}
+            case ModelCall() if rank >= _ALL:
+                return self._model_content(opening, fragments)
+            case Retrieval() if rank >= _ALL:
+                query = self.content(opening.query)
+                return {keys.RETRIEVAL_QUERY: query, **self._doubled(keys.INPUT_VALUE, query)}
+            case AgentRun() | ChainRun() if rank >= _ALL and self._bridged and opening.input is not None:
+                return {keys.INPUT_VALUE: self._state(opening.input, last=False)}
+            case _:
+                return {}
+
+    def _doubled(self, key: str, text: str) -> Attributes:
+        """Return what only OpenInference's own keys would say twice: no content stands twice on a span otherwise."""
+        return {key: text} if self._openinference else {}
+
+    def _model_content(self, call: ModelCall, fragments: Sequence[Fragment]) -> Attributes:
+        found: Attributes = {}
+        settings = self._settings
+        # OpenInference's own keys say everything a second time.
+        room = min(settings.max_attribute_bytes, settings.max_span_bytes // (6 if self._openinference else 2))
+        text, missing = joined(fragments, room)
+        found[keys.INPUT_MESSAGES] = text
+        if missing:
+            found[keys.CONTENT_DROPPED_BYTES] = missing
+        if call.tools:
+            found[keys.TOOL_DEFINITIONS] = self._tool_definitions(call.tools)
+        if self._openinference:
+            found.update(openinference.input_messages(text))
+        return found
+
+    def _tool_definitions(self, tools: tuple[object, ...]) -> str:
+        """Return *tools* as JSON; a run sends the same ones with each of its calls."""
+        try:
+            raw = orjson.dumps(tools)
+        except (TypeError, ValueError):
+            return self.json([self.messages.definition(tool) for tool in tools])
+        key = (len(raw), hash(raw))
+        known = self._tool_sets.get(key)
+        if known is None:
+            if len(self._tool_sets) >= _MAX_TOOL_SETS:
+                self._tool_sets.clear()
+            known = self._tool_sets[key] = self.json([self.messages.definition(tool) for tool in tools])
+        return known
+
+    def _state(self, state: object, *, last: bool) -> str:
+        """Return an agent's input or output as JSON, of its messages only the last one where *last* says so.
+
+        The messages of a state are the history its model calls have sent: they are known already.
+        """
+        kept: Any = state
+        given = cast("dict[object, object]", kept if type(kept) is dict else {})
+        found = given.get("messages")
+        messages = cast("list[object]", found if type(found) is list else [])
+        if not messages or not self.messages.readable(messages):
+            return self.json(state)
+        rest = dict(given)
+        rest.pop("messages")
+        shown: Sequence[object] = messages[-1:] if last else messages
+        text, _ = joined(self.messages.read(shown, content=True), self._room)
+        if not rest:
+            return f'{{"messages":{text}}}'
+        return f'{{"messages":{text},{self.json(rest)[1:]}'
+
+    # --- writing -------------------------------------------------------------------------------------------------
+
+    def write(self, span: Span, attributes: Mapping[str, Any], room: int) -> int:
+        """Set what user code sets on the current span, cleaned and capped; return how many of *room* bytes it took."""
+        pairs, used = self._pairs(attributes, room)
+        span.set_attributes(pairs)
+        return used
+
+    def event(
+        self, span: Span, name: str, attributes: Mapping[str, Any] | None, timestamp: int | None, room: int
+    ) -> int:
+        """Add an event of the user's, cleaned and capped; return how many of *room* bytes it took."""
+        if room <= 0:
+            return 0
+        called = self.text(name[:_MAX_STATUS])
+        pairs, used = self._pairs(attributes or {}, room)
+        span.add_event(called, pairs, timestamp)
+        return used + len(called)
+
+    def rename(self, span: Span, name: str) -> None:
+        """Give *span* a name of the user's, as the convention allows."""
+        span.update_name(self._namer.manual(name).name)
+
+    def status(self, span: Span, status: Status | StatusCode, description: str | None) -> None:
+        """Set the status user code asked for, its text cleaned."""
+        code = status if isinstance(status, StatusCode) else status.status_code
+        if isinstance(status, Status):
+            description = status.description
+        cleaned = None if description is None or code is not StatusCode.ERROR else self.text(description)
+        span.set_status(Status(code, cleaned))
+
+    def exception(
+        self, span: Span, error: BaseException, attributes: Mapping[str, Any] | None, timestamp: int | None,
+        level: ContentLevel = "arguments", room: int = _MAX_EVENT,
+    ) -> int:  # fmt: skip
+        """Record *error* once, its message and stack cleaned; with content off only its type."""
+        found: dict[str, Any] = {keys.EXCEPTION_TYPE: self.text(error_type(error))}
+        left = room
+        if level != "off":
+            for key, text in ((keys.EXCEPTION_MESSAGE, _message(error)), (keys.EXCEPTION_STACKTRACE, _stack(error))):
+                if left > 0:
+                    found[key] = self._sanitizer.clean(text, min(left, _MAX_EVENT))
+                    left -= len(found[key].encode())
+        pairs, used = self._pairs(attributes or {}, left)
+        span.add_event(keys.EXCEPTION_EVENT, {**found, **pairs}, timestamp)
+        return room - left + used
+
+    def said(self, error: BaseException) -> str:
+        """Return what *error* says, for a status; the caller's ``close`` cleans it."""
+        return _message(error)[:_MAX_STATUS]
+
+    def link(self, span: Span, context: SpanContext, kind: str) -> None:
+        """Link *span* to one it follows."""
+        span.add_link(context, {keys.LINK_KIND: kind})
+
+    def foreign_link(self, span: Span, context: SpanContext, attributes: Mapping[str, Any] | None, room: int) -> int:
+        """Add a link of the user's, cleaned; return how many of *room* bytes it took."""
+        if room <= 0:
+            return 0
+        pairs, used = self._pairs(attributes or {}, room)
+        span.add_link(context, pairs)
+        return used + LINK_BYTES
+
+    # --- spans opened by hand ------------------------------------------------------------------------------------
+
+    def open_manual(
+        self, name: str, context: Context, start_ns: int, base: Attributes, attributes: Mapping[str, Any]
+    ) -> Span:
+        """Open a span of the user's, named as the convention allows, with cleaned *attributes*."""
+        named = self._namer.manual(name)
+        first: dict[str, Any] = {**base, **self._pairs(attributes, self._settings.max_span_bytes // 4)[0]}
+        if named.raw is not None:
+            first[keys.NAME_RAW] = named.raw
+        if named.rules:
+            first[keys.NAME_RULES] = named.rules
+        return self._tracer.start_span(named.name, context, SpanKind.INTERNAL, first, (), start_ns)
+
+    def failed_manual(self, span: Span, error: Exception) -> None:
+        """Note that the block around a span of the user's raised *error*."""
+        self.exception(span, error, None, None, self._level)
+        span.set_attributes({keys.ERROR_TYPE: self.text(error_type(error))})
+        span.set_status(
+            Status(StatusCode.ERROR, self.text(_message(error)[:_MAX_STATUS]) if self._level != "off" else None)
+        )
+
+    def close_manual(self, span: Span, end_ns: int, *, failed: bool) -> None:
+        """End a span of the user's."""
+        span.set_attributes({keys.OUTCOME: "failure" if failed else "success"})
+        span.end(end_ns)
+
+    # --- closing -------------------------------------------------------------------------------------------------
+
+    def close(
+        self,
+        span: Span,
+        outcome: Outcome,
+        end_ns: int,
+        attributes: Attributes,
+        identity: Attributes,
+        *,
+        error: str | None = None,
+        description: str | None = None,
+    ) -> None:
+        """Close *span*.
+
+        Args:
+            span: The span.
+            outcome: How it went.
+            end_ns: Unix time in nanoseconds.
+            attributes: What was learnt, clean.
+            identity: What identifies the span: set again where the SDK's attribute limit may have dropped it.
+            error: The error's type, for a failure.
+            description: The status text of a failure, not yet clean.
+        """
+        attributes[keys.OUTCOME] = outcome
+        if outcome == "failure":
+            attributes[keys.ERROR_TYPE] = error or "error"
+            cleaned = self.text(description) if description else None
+            span.set_status(Status(StatusCode.ERROR, cleaned))
+        if _crowded(span, len(attributes)):
+            attributes = {**attributes, **identity}
+        span.set_attributes(attributes)
+        span.end(end_ns)
+
+    def result(self, value: Result, level: ContentLevel) -> Attributes:
+        """Return what a result says, with as much content as *level* lets through."""
+        rank = _CONTENT_ORDER.index(level)
+        found: Attributes = {}
+        match value:
+            case ModelResult():
+                found = attribute.model_result(value, self)
+                if rank >= _ALL and value.messages:
+                    text, _ = joined([self.messages.output(m) for m in value.messages], self._room)
+                    found[keys.OUTPUT_MESSAGES] = text
+                    if self._openinference:
+                        found.update(openinference.output_messages(text))
+            case ToolResult():
+                if rank >= _TOOLS and value.output is not None:
+                    text = self.content(value.output)
+                    found = {keys.TOOL_RESULT: text, **self._doubled(keys.OUTPUT_VALUE, text)}
+            case RetrievalResult():
+                found = attribute.retrieval_result(value)
+                if rank >= _ALL:
+                    found.update(self._documents(value))
+            case RunResult():
+                if rank >= _ALL and self._bridged and value.output is not None:
+                    found[keys.OUTPUT_VALUE] = self._state(value.output, last=True)
+        return found
+
+    @property
+    def _room(self) -> int:
+        return min(
+            self._settings.max_attribute_bytes, self._settings.max_span_bytes // (8 if self._openinference else 4)
+        )
+
+    def _documents(self, value: RetrievalResult) -> Attributes:
+        documents = [
+            {key: field for key, field in (("id", document.id), ("score", document.score)) if field is not None}
+            for document in value.documents
+        ]
+        text = self.json([document.content for document in value.documents])
+        key = keys.OUTPUT_VALUE if self._bridged else keys.RETRIEVER_CONTENTS
+        found: Attributes = {keys.RETRIEVAL_DOCUMENTS: self.json(documents), key: text}
+        if self._openinference:
+            found.update(openinference.documents(value, self))
+        return found
+
+    def usage(self, usage: Usage, method: str) -> Attributes:
+        """Return token counts."""
+        found = attribute.usage(usage, method)
+        if self._openinference:
+            found.update(openinference.usage(usage))
+        return found
+
+
+def error_type(error: BaseException) -> str:
+    """Return the type of *error* as the conventions want it: the class, qualified unless it is a builtin."""
+    kind = type(error)
+    module = kind.__module__
+    return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
+
+
+def _message(error: BaseException) -> str:
+    """Return what *error* says; the standard library copes with one whose ``__str__`` raises."""
+    return str(traceback.TracebackException(type(error), error, None, compact=True))
+
+
+def _stack(error: BaseException) -> str:
+    """Return where *error* came from, innermost last: without source lines, which would have to be read from disk."""
+    frames = list(traceback.walk_tb(error.__traceback__))[-_MAX_FRAMES:]
+    return "".join(
+        f'  File "{frame.f_code.co_filename}", line {line}, in {frame.f_code.co_qualname}\n' for frame, line in frames
+    )
+
+
+def _crowded(span: Span, coming: int) -> bool:
+    """Say whether the SDK may have dropped, or be about to drop, the oldest attributes of *span*."""
+    present = getattr(span, "_attributes", None)
+    if present is None or len(present) + coming + _MARGIN <= _SMALLEST_LIMIT:
+        return False
+    limits = getattr(getattr(span, "_limits", None), "max_span_attributes", None)
+    return limits is not None and len(present) + coming + _MARGIN > limits

@@ -1,0 +1,1 @@
+"""Tokens: how many, and how that is known."""

@@ -1,0 +1,1 @@
+"""Delivery: against real receivers and in real processes."""

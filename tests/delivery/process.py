@@ -1,0 +1,42 @@
+"""Scripts run in a Python of their own, and what they left in the store."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def stored(path):
+    """Return the names of the spans in the store at *path*, sorted."""
+    with closing(sqlite3.connect(path)) as connection:
+        return sorted(name for (name,) in connection.execute("SELECT name FROM spans"))
+
+
+def start(script, *arguments, **environment):
+    """Start *script* in a Python of its own, with the repository's package."""
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", script, *map(str, arguments)],
+        cwd=ROOT,
+        env=environment_of(environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def environment_of(extra):
+    """Return this process's environment without OpenTelemetry's and our variables, with *extra*."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "AGENT_CALLBACKS_"))}
+    return kept | extra
+
+
+def end(process, timeout=20):
+    """Wait for *process*; return its exit code, output and errors."""
+    out, err = process.communicate(timeout=timeout)
+    return process.returncode, out, err

@@ -1,0 +1,1 @@
+"""Real provider SDKs against a local server."""

@@ -1,0 +1,174 @@
+"""Reading the local store."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from agent_callbacks.convention import keys
+from agent_callbacks.store import schema
+from agent_callbacks.store.read import Store, Summary
+from agent_callbacks.store.schema import StoreForeignError, StoreMissingError, StoreUnreadableError
+from agent_callbacks.store.write import StoreExporter
+from tests.store.story import START, Teller, support
+
+ONE, TWO, THREE = "1a" * 16, "1b" * 16, "2c" * 16
+SECOND = 10**9
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Give the path of a store to write."""
+    return tmp_path / "traces.db"
+
+
+@pytest.fixture
+def store(path):
+    """Give a store with three traces, one second apart."""
+    exporter = StoreExporter(path, max_age_seconds=1e9)
+    exporter.export(support(ONE))
+    exporter.export(support(TWO, START + 2 * SECOND, **{keys.USER_ID: "u-18"}))
+    exporter.export(support(THREE, START + SECOND, **{keys.SESSION_ID: "s-10"}))
+    exporter.shutdown()
+    with Store(path) as opened:
+        yield opened
+
+
+def ids(summaries):
+    """Give the ids only."""
+    return [summary.trace_id for summary in summaries]
+
+
+class TestTraces:
+    """The list."""
+
+    def test_newest_first(self, store):
+        """Traces come in the order of their start, the newest first, and no more than asked for."""
+        assert ids(store.traces()) == [TWO, THREE, ONE]
+        assert ids(store.traces(2)) == [TWO, THREE]
+        assert [TWO, THREE, ONE] == store.trace_ids()
+
+    def test_chosen(self, store):
+        """Session, user and time narrow the list, together when given together."""
+        assert ids(store.traces(session="s-10")) == [THREE]
+        assert ids(store.traces(user="u-17")) == [THREE, ONE]
+        assert ids(store.traces(user="u-17", session="s-9")) == [ONE]
+        assert ids(store.traces(since_ns=START + SECOND)) == [TWO, THREE]
+        assert ids(store.traces(user="nobody")) == []
+
+    def test_summary(self, store):
+        """A summary adds the model calls' tokens up once, not again for steps and runs."""
+        assert store.traces(session="s-9", user="u-17") == [
+            Summary(ONE, "agent.run.support", START, START + 3420 * 10**6, 7, 2, 3120, 188, "success", "u-17", "s-9")
+        ]
+
+    def test_summary_of_an_unfinished_trace(self, path):
+        """A trace whose root never came is listed by its first span."""
+        exporter = StoreExporter(path, max_age_seconds=1e9)
+        exporter.export([span for span in support() if span.name.startswith(("llm", "tool"))])
+        exporter.shutdown()
+        with Store(path) as store:
+            (summary,) = store.traces()
+        assert (summary.name, summary.spans, summary.steps) == ("llm.chat", 5 - 1, 0)
+
+    def test_summary_of_a_foreign_trace(self, path):
+        """Where no span has an outcome, the status speaks; tokens nobody reported are unknown, not zero."""
+        teller = Teller(who={})
+        teller.tell("GET /", 0, 5, {}, failed=True)
+        exporter = StoreExporter(path, max_age_seconds=1e9)
+        exporter.export(teller.spans())
+        exporter.shutdown()
+        with Store(path) as store:
+            (summary,) = store.traces()
+        assert (summary.outcome, summary.input_tokens, summary.user_id) == ("error", None, None)
+
+    def test_last(self, store):
+        """The last trace is the one started last, of somebody when asked so."""
+        assert store.last_trace_id() == TWO
+        assert store.last_trace_id(session="s-10") == THREE
+        assert store.last_trace_id(user="nobody") is None
+
+
+class TestIds:
+    """Finding an id."""
+
+    def test_matching(self, store):
+        """A beginning finds the ids that have it, in either case."""
+        assert store.matching("1") == [ONE, TWO]
+        assert store.matching("2C2C") == [THREE]
+        assert store.matching("ff") == []
+
+    def test_nearest(self, store):
+        """A slip of the finger finds the id that was meant; a beginning unlike any finds none."""
+        assert [THREE] == store.nearest("2c2c2c2d")
+        assert store.nearest("ffffffff") == []
+
+
+class TestInterrupted:
+    """Finding what a resumed run continues."""
+
+    def test_outermost_of_the_newest(self, path):
+        """The newest interrupted run of a conversation is found by its outermost span, and only there."""
+        exporter = StoreExporter(path, max_age_seconds=1e9)
+        exporter.export(support(ONE, START, "interrupted"))
+        exporter.export(support(TWO, START + SECOND, "interrupted"))
+        exporter.export(support(THREE, START + 2 * SECOND, "success"))
+        exporter.shutdown()
+        with Store(path) as store:
+            assert store.find_interrupted("t-3") == (TWO, f"{1:016x}")
+            assert store.find_interrupted("t-4") is None
+
+
+class TestFaults:
+    """What can be wrong with the file."""
+
+    def test_missing(self, tmp_path):
+        """A store that is not there is its own error, with the path and the way out."""
+        with pytest.raises(StoreMissingError, match=r"no trace store at .*none\.db; agent_callbacks.configure\(\)"):
+            Store(tmp_path / "none.db")
+
+    def test_empty(self, tmp_path):
+        """An empty file is a store nothing was written to yet."""
+        (tmp_path / "empty.db").touch()
+        with pytest.raises(StoreMissingError, match="is empty"):
+            Store(tmp_path / "empty.db")
+
+    def test_foreign(self, tmp_path):
+        """A file that is no store of ours is refused."""
+        (tmp_path / "x").write_text("text")
+        with pytest.raises(StoreForeignError, match="is not a trace store"):
+            Store(tmp_path / "x")
+
+    def test_directory(self, tmp_path):
+        """A path that cannot be read as a file is said so."""
+        with pytest.raises(StoreUnreadableError, match="IsADirectoryError"):
+            Store(tmp_path)
+
+    def test_newer(self, store, path):
+        """A store of a newer release is refused, with both versions named."""
+        with closing(sqlite3.connect(path)) as writer:
+            writer.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+        with pytest.raises(StoreForeignError, match="upgrade, or name another path"):
+            Store(path)
+
+    def test_damaged_row(self, store, path):
+        """A row whose JSON is broken is an error that names the file, not a traceback of the parser."""
+        with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+            writer.execute("UPDATE spans SET attributes = '{'")
+        with pytest.raises(StoreUnreadableError, match="damaged span"):
+            store.spans(ONE)
+
+    def test_damaged_file(self, store, path):
+        """A store whose pages are garbage is unreadable."""
+        store.close()
+        content = path.read_bytes()
+        path.write_bytes(content[:100] + b"\xff" * (len(content) - 100))
+        with pytest.raises(StoreUnreadableError, match="cannot be read"), Store(path) as damaged:
+            damaged.traces()
+
+    def test_read_only(self, store):
+        """The connection cannot write, even by mistake."""
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            store._connection.execute("DELETE FROM spans")
