@@ -20,8 +20,8 @@ Part: TypeAlias = dict[str, object]
 _ROLES: Final[Mapping[str, str]] = {
     "human": "user", "HumanMessageChunk": "user",
     "ai": "assistant", "AIMessageChunk": "assistant",
-    "SystemMessageChunk": "system", "developer": "system",
-    "ToolMessageChunk": "tool", "function": "tool", "FunctionMessageChunk": "tool",
+    "system": "system", "SystemMessageChunk": "system", "developer": "system",
+    "tool": "tool", "ToolMessageChunk": "tool", "function": "tool", "FunctionMessageChunk": "tool",
 }  # fmt: skip
 _TOOL_ROLE: Final = "tool"
 

@@ -10,7 +10,7 @@ from agent_callbacks.langchain.base import HandlerBase
 from agent_callbacks.langchain.extract import model_call, request, retrieval_result, tool_result
 from agent_callbacks.langchain.reader import Reader
 from agent_callbacks.langchain.run import chain_run, stopped
-from agent_callbacks.langchain.shape import count, member, text
+from agent_callbacks.langchain.shape import count, member, run_key, text
 from agent_callbacks.langchain.tool import retrieval, tool_call
 from agent_callbacks.metadata import EMPTY
 from agent_callbacks.recording.guard import attempted, guarded
@@ -135,12 +135,12 @@ class AgentCallbackHandler(HandlerBase):
         who = attempted(self, EMPTY, request, metadata, tags)
         plain: AgentRun | ChainRun = ChainRun("chain")
         value = attempted(self, plain, chain_run, serialized, name, inputs, metadata, who)
-        self._recorder.start(run_id, parent_run_id, value)
+        self._recorder.start(run_key(run_id), run_key(parent_run_id), value)
 
     @guarded
     def on_chain_end(self, outputs: Any = None, *, run_id: UUID | None = None, **_: Any) -> None:
         """Close a chain, graph or node."""
-        self._recorder.end(run_id, RunResult(outputs))
+        self._recorder.end(run_key(run_id), RunResult(outputs))
 
     @guarded
     def on_chain_error(self, error: BaseException, *, run_id: UUID | None = None, **_: Any) -> None:
@@ -150,10 +150,10 @@ class AgentCallbackHandler(HandlerBase):
     def _stop(self, run_id: UUID | None, error: BaseException, response: Any = None) -> None:
         outcome = attempted(self, None, stopped, error)
         if outcome is not None:
-            self._recorder.end(run_id, RunResult(outcome=outcome))
+            self._recorder.end(run_key(run_id), RunResult(outcome=outcome))
         else:
             partial = None if response is None else attempted(self, ModelResult(), model_result, response)
-            self._recorder.fail(run_id, error, result=partial)
+            self._recorder.fail(run_key(run_id), error, result=partial)
 
     # --- models --------------------------------------------------------------------------------------------------
 
@@ -175,7 +175,7 @@ class AgentCallbackHandler(HandlerBase):
         who = attempted(self, EMPTY, request, metadata, tags)
         given = (serialized, messages, invocation_params, options, metadata, tags, who)
         value = attempted(self, ModelCall(), model_call, "chat", *given)
-        self._recorder.start(run_id, parent_run_id, value)
+        self._recorder.start(run_key(run_id), run_key(parent_run_id), value)
 
     @guarded
     def on_llm_start(
@@ -195,22 +195,22 @@ class AgentCallbackHandler(HandlerBase):
         who = attempted(self, EMPTY, request, metadata, tags)
         given = (serialized, prompts, invocation_params, options, metadata, tags, who)
         value = attempted(self, ModelCall("text_completion"), model_call, "text_completion", *given)
-        self._recorder.start(run_id, parent_run_id, value)
+        self._recorder.start(run_key(run_id), run_key(parent_run_id), value)
 
     @guarded
     def on_llm_new_token(self, token: Any = "", *, chunk: Any = None, run_id: UUID | None = None, **_: Any) -> None:
         """Note a streamed chunk."""
-        self._recorder.chunk(run_id, token if chunk is None else chunk, first_chunk_kind)
+        self._recorder.chunk(run_key(run_id), token if chunk is None else chunk, first_chunk_kind)
 
     @guarded
     def on_stream_event(self, event: Any = None, *, run_id: UUID | None = None, **_: Any) -> None:
         """Note a streamed event; ``stream_events(version="v3")`` fires only these."""
-        self._recorder.chunk(run_id, event, first_chunk_kind)
+        self._recorder.chunk(run_key(run_id), event, first_chunk_kind)
 
     @guarded
     def on_llm_end(self, response: Any = None, *, run_id: UUID | None = None, **_: Any) -> None:
         """Close a model call."""
-        self._recorder.end(run_id, attempted(self, ModelResult(), model_result, response))
+        self._recorder.end(run_key(run_id), attempted(self, ModelResult(), model_result, response))
 
     @guarded
     def on_llm_error(self, error: BaseException, *, run_id: UUID | None = None, response: Any = None, **_: Any) -> None:
@@ -238,12 +238,12 @@ class AgentCallbackHandler(HandlerBase):
         who = attempted(self, EMPTY, request, metadata, tags)
         given = (serialized, name, inputs, input_str, tool_call_id, tags, who)
         value = attempted(self, ToolCall("tool"), tool_call, *given)
-        self._recorder.start(run_id, parent_run_id, value)
+        self._recorder.start(run_key(run_id), run_key(parent_run_id), value)
 
     @guarded
     def on_tool_end(self, output: Any = None, *, run_id: UUID | None = None, **_: Any) -> None:
         """Close a tool call."""
-        self._recorder.end(run_id, attempted(self, ToolResult(), tool_result, output))
+        self._recorder.end(run_key(run_id), attempted(self, ToolResult(), tool_result, output))
 
     @guarded
     def on_tool_error(self, error: BaseException, *, run_id: UUID | None = None, **_: Any) -> None:
@@ -266,12 +266,12 @@ class AgentCallbackHandler(HandlerBase):
         """Open a retrieval."""
         who = attempted(self, EMPTY, request, metadata, tags)
         value = attempted(self, Retrieval("retriever"), retrieval, serialized, name, query, metadata, who)
-        self._recorder.start(run_id, parent_run_id, value)
+        self._recorder.start(run_key(run_id), run_key(parent_run_id), value)
 
     @guarded
     def on_retriever_end(self, documents: Any = None, *, run_id: UUID | None = None, **_: Any) -> None:
         """Close a retrieval."""
-        self._recorder.end(run_id, attempted(self, RetrievalResult(), retrieval_result, documents))
+        self._recorder.end(run_key(run_id), attempted(self, RetrievalResult(), retrieval_result, documents))
 
     @guarded
     def on_retriever_error(self, error: BaseException, *, run_id: UUID | None = None, **_: Any) -> None:
@@ -283,29 +283,29 @@ class AgentCallbackHandler(HandlerBase):
     @guarded
     def on_retry(self, retry_state: Any = None, *, run_id: UUID | None = None, **_: Any) -> None:
         """Note that a call is tried again."""
-        self._recorder.note(run_id, Retried((count(member(retry_state, "attempt_number")) or 1) + 1))
+        self._recorder.note(run_key(run_id), Retried((count(member(retry_state, "attempt_number")) or 1) + 1))
 
     @guarded
     def on_custom_event(self, name: Any = None, data: Any = None, *, run_id: UUID | None = None, **_: Any) -> None:
         """Note what the user's code has to say."""
-        self._recorder.note(run_id, Happened(text(name) or "event", data))
+        self._recorder.note(run_key(run_id), Happened(text(name) or "event", data))
 
     @guarded
     def on_agent_action(self, action: Any = None, *, run_id: UUID | None = None, **_: Any) -> None:
         """Note an action an AgentExecutor decided on."""
-        self._recorder.note(run_id, Happened("agent.action", member(action, "tool")))
+        self._recorder.note(run_key(run_id), Happened("agent.action", member(action, "tool")))
 
     @guarded
     def on_agent_finish(self, finish: Any = None, *, run_id: UUID | None = None, **_: Any) -> None:
         """Note that an AgentExecutor is done deciding."""
-        self._recorder.note(run_id, Happened("agent.finish", member(finish, "return_values")))
+        self._recorder.note(run_key(run_id), Happened("agent.finish", member(finish, "return_values")))
 
     @guarded
     def on_interrupt(self, event: Any = None) -> None:
         """Note that a graph waits for a human."""
-        self._recorder.note(member(event, "run_id"), Interrupted())
+        self._recorder.note(run_key(member(event, "run_id")), Interrupted())
 
     @guarded
     def on_resume(self, event: Any = None) -> None:
         """Note that a graph goes on where it was interrupted."""
-        self._recorder.note(member(event, "run_id"), Resumed())
+        self._recorder.note(run_key(member(event, "run_id")), Resumed())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeGuard, cast
+from uuid import UUID
 
 from agent_callbacks.recording.guard import attribute
 
@@ -19,6 +20,7 @@ __all__ = [
     "is_text",
     "mapping",
     "member",
+    "run_key",
     "sequence",
     "text",
 ]
@@ -34,27 +36,34 @@ _LARGEST: Final = sys.float_info.max
 LARGEST_COUNT: Final = 2**63 - 1  # what a span's attribute holds
 
 
-def mapping(value: object) -> Loose:
+def run_key(run_id: Any) -> Any:
+    """Return what names a run in the recorder's tables: a UUID's number, whose hash is not made in Python."""
+    return run_id.int if type(run_id) is UUID else run_id
+
+
+def mapping(value: Any) -> Loose:
     """Return *value* where it is a dict, else an empty one that must not be written to."""
     if type(value) is dict:
-        return cast("Loose", value)
+        return value  # pyright: ignore[reportUnknownVariableType] - whatever is in it
     # What a subclass overrides is the user's code; a copy made by the builtin type is not.
     return cast("Loose", _DICT(_DICT.items(value))) if issubclass(type(value), dict) else _EMPTY
 
 
-def sequence(value: object) -> Sequence[object]:
+def sequence(value: Any) -> Sequence[object]:
     """Return *value* where it is a list or tuple, else an empty one."""
     kind = type(value)
     if kind is list or kind is tuple:
-        return cast("Sequence[object]", value)
+        return value  # type: ignore[no-any-return]  # just asked; a cast is a call
     if issubclass(kind, list):
         return cast("list[object]", _LIST.copy(value))
     return cast("tuple[object, ...]", _TUPLE.__getitem__(value, slice(None))) if issubclass(kind, tuple) else ()
 
 
-def text(value: object) -> str | None:
+def text(value: Any) -> str | None:
     """Return *value* where it is a string with something in it."""
-    return cast("str", value) if issubclass(type(value), str) and value else None
+    if value is None or not issubclass(type(value), str):
+        return None
+    return value or None
 
 
 def is_text(value: object) -> TypeGuard[str]:
@@ -76,10 +85,10 @@ def count(value: object) -> int | None:
     return value if type(value) is int and 0 <= value <= LARGEST_COUNT else None
 
 
-def member(owner: object, name: str) -> object:
+def member(owner: Any, name: str) -> object:
     """Return the entry of a dict or the attribute of an object, None where there is none."""
     if issubclass(type(owner), dict):
-        return cast("object", _DICT.get(owner, name))
+        return _DICT.get(owner, name)
     return attribute(owner, name)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from opentelemetry.metrics import MeterProvider
-    from opentelemetry.trace import TracerProvider
+    from opentelemetry.trace import SpanContext, TracerProvider
 
     from agent_callbacks.recording.messages import MessageReader
     from agent_callbacks.recording.operation import Operation
@@ -55,7 +55,8 @@ class Desk:
         """Failures of ours that were kept from the agent."""
         self.unmatched: int = 0
         """Events without a run id, or of a run that was never started here."""
-        self.last_trace_id: str | None = None
+        self.last_root: SpanContext | None = None
+        """The root opened last."""
         self._reader = reader
         self._given = tracer_provider
         self._meter_provider = meter_provider
@@ -74,6 +75,11 @@ class Desk:
         )
         install_processor(provider)
         self.writer = SpanWriter(tracer, self.settings, namer, self._reader)
+
+    @property
+    def last_trace_id(self) -> str | None:
+        """The trace id of the root opened last, as 32 hex digits."""
+        return None if self.last_root is None else trace.format_trace_id(self.last_root.trace_id)
 
     def follow_global(self) -> None:
         """Use the provider that is the global one by now, and say once that there is none."""

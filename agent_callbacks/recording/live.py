@@ -105,15 +105,19 @@ class Body:
         self.base = base
         self.before = _before(outer)
         self.thread = threading.get_ident()
-        self.loop = current_loop()
-        task = None if self.loop is None else asyncio.current_task(self.loop)
+        loop = self.loop = current_loop()
+        task = None if loop is None else asyncio.current_task(loop)
         # A start callback that is a task of its own says nothing about the body's task.
         frame, alone = stack.owner(task)
         self.frame = None if _flag_only else frame
-        self.owner = stack.module_of(frame)
         self.task = None if task is None or alone else weakref.ref(task)
-        self.suspends = alone or (frame is not None and stack.may_suspend(frame, in_task=self.task is not None))
-        self.marker = _marker() if kind in _MARKED and stack.is_engine(self.owner) else _ABSENT
+        if frame is None:
+            self.owner, engine, self.suspends = "", False, alone
+        else:
+            function = stack.about(frame)
+            self.owner, engine = function.module, function.engine
+            self.suspends = alone or function.suspends or (function.coroutine and self.task is None)
+        self.marker = _marker() if engine and kind in _MARKED else _ABSENT
 
 
 def enter(

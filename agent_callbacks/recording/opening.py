@@ -279,8 +279,7 @@ class Opening(Closing):
 
     def _root_opened(self, operation: Operation) -> None:
         if operation.own_span is not None:
-            context = operation.own_span.get_span_context()
-            self.last_trace_id = trace.format_trace_id(context.trace_id)
+            self.last_root = operation.own_span.get_span_context()
         self._watch_task(operation)
         request = operation.request
         if request is not None and request.thread_id is not None and request.user_id is None:

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 import weakref
-from itertools import islice
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 if TYPE_CHECKING:
@@ -40,15 +40,15 @@ class Bounded(Generic[_K, _V]):
     def __init__(self, size: int) -> None:
         """Hold at most *size* entries."""
         self._size = size
-        self._entries: dict[_K, _V] = {}
+        self._entries: OrderedDict[_K, _V] = OrderedDict()
 
     def __setitem__(self, key: _K, value: _V) -> None:
         """Set *key*."""
         entries = self._entries
         entries[key] = value
         if len(entries) > self._size:
-            # Another thread may have taken the oldest, or be adding: one entry more or less does not matter.
-            entries.pop(next(iter(list(islice(entries, 1))), key), None)
+            # Other threads may be adding, too: a few entries more or less do not matter.
+            entries.popitem(last=False)
 
     def get(self, key: _K) -> _V | None:
         """Return what *key* holds."""

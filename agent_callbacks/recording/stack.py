@@ -11,14 +11,14 @@ import asyncio
 import inspect
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import CodeType, FrameType
 
 __all__ = [
-    "KNOWN", "current_loop", "current_task", "in_thread", "is_engine", "may_suspend", "module_of", "on_stack", "owner",
+    "KNOWN", "about", "current_loop", "current_task", "in_thread", "is_engine", "on_stack", "owner",
     "owner_name", "run_by_engine",
 ]  # fmt: skip
 
@@ -59,12 +59,17 @@ def owner(task: asyncio.Task[Any] | None) -> tuple[FrameType | None, bool]:
     at = _asker()
     last = at
     while at is not None:
-        known = _news.get(at.f_code)
-        if not (_brings_news(at) if known is None else known):
+        code = at.f_code
+        known = _known.get(id(code))
+        if known is None or known.code is not code:
+            known = _learnt(at)
+        if not known.tells:
             break
         last = at
         at = at.f_back
-    alone = task is not None and getattr(task.get_coro(), "cr_frame", None) is last
+    if task is None:
+        return at, False
+    alone = getattr(task.get_coro(), "cr_frame", None) is last
     return (None if alone else at), alone
 
 
@@ -92,7 +97,7 @@ def run_by_engine(task: asyncio.Task[Any] | None) -> bool:
         return True
     at = _asker()
     while at is not None:
-        if is_engine(module_of(at)):
+        if about(at).engine:
             return True
         at = at.f_back
     return False
@@ -105,18 +110,8 @@ def is_engine(module: str) -> bool:
 
 def owner_name() -> str:
     """Return the module of the function that owns the run whose start callback asks; "" if unknown."""
-    return module_of(owner(None)[0])
-
-
-def module_of(frame: FrameType | None) -> str:
-    """Return the name of the module whose code *frame* executes; "" if unknown."""
-    return "" if frame is None else str(frame.f_globals.get("__name__", ""))
-
-
-def may_suspend(frame: FrameType, *, in_task: bool) -> bool:
-    """Say whether a run can be alive while its frame is on no stack: a generator, or a coroutine without a task."""
-    flags = frame.f_code.co_flags
-    return bool(flags & _SUSPENDING) or (bool(flags & inspect.CO_COROUTINE) and not in_task)
+    frame, _ = owner(None)
+    return "" if frame is None else about(frame).module
 
 
 def _asker() -> FrameType | None:
@@ -131,17 +126,43 @@ def _reaches(at: FrameType | None, frame: FrameType | None) -> bool:
     return False
 
 
-def _brings_news(frame: FrameType) -> bool:
-    """Say whether *frame* only tells of the start: our code, the callback manager's, or a handler's method."""
-    if len(_news) >= _MAX_NEWS:
-        _news.clear()
+class _Code(NamedTuple):
+    """What there is to know of a function, whoever runs it."""
+
+    code: CodeType
+    module: str
+    engine: bool
+    """Whether it is LangChain's or LangGraph's."""
+    tells: bool
+    """Whether it only tells of a start: our code, the callback manager's, or a handler's method."""
+    suspends: bool
+    """Whether a run can be alive while its frame is on no stack, as a generator's can."""
+    coroutine: bool
+    """Whether that is so unless a task runs it."""
+
+
+def about(frame: FrameType) -> _Code:
+    """Return what is known of the function that *frame* executes; its module is the first one seen to run it."""
     code = frame.f_code
-    known = _news[code] = _tells(module_of(frame), code.co_name)
-    return known
+    known = _known.get(id(code))
+    return known if known is not None and known.code is code else _learnt(frame)
 
 
-_news: dict[CodeType, bool] = {}
-_MAX_NEWS: Final = 1024
+def _learnt(frame: FrameType) -> _Code:
+    if len(_known) >= _MAX_KNOWN:
+        _known.clear()
+    code, module = frame.f_code, str(frame.f_globals.get("__name__", ""))
+    flags = code.co_flags
+    found = _known[id(code)] = _Code(
+        code, module, is_engine(module), _tells(module, code.co_name),
+        bool(flags & _SUSPENDING), bool(flags & inspect.CO_COROUTINE),
+    )  # fmt: skip
+    return found
+
+
+# By identity: the hash of a code object is made anew each time, from all it holds.
+_known: dict[int, _Code] = {}
+_MAX_KNOWN: Final = 4096
 
 
 def _tells(module: str, name: str) -> bool:

@@ -13,7 +13,7 @@ Three things must not open a step of their own:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def place_model(
     supersteps = state.supersteps
     for level, branch in branches:
         supersteps = _remember(supersteps, level, branch, index)
-    placed = replace(state, last=max(state.last, index), supersteps=supersteps, failed=None)
+    placed = StepState(max(state.last, index), supersteps, None, state.tools)
     return placed, ModelPlace(index, 2 if replayed else 1)
 
 
@@ -144,7 +144,7 @@ def _remember(
 
 def model_failed(state: StepState, prompt: Hashable, index: int) -> StepState:
     """Note that a call failed: the same prompt again is a retry, not a new decision."""
-    return replace(state, failed=(prompt, index))
+    return StepState(state.last, state.supersteps, (prompt, index), state.tools)
 
 
 def asked_tools(state: StepState, index: int, call_ids: tuple[str, ...]) -> StepState:
@@ -154,7 +154,7 @@ def asked_tools(state: StepState, index: int, call_ids: tuple[str, ...]) -> Step
     tools = {**state.tools, **dict.fromkeys(call_ids, index)}
     while len(tools) > _MAX_TOOL_CALLS:
         del tools[next(iter(tools))]
-    return replace(state, tools=tools)
+    return StepState(state.last, state.supersteps, state.failed, tools)
 
 
 def place_tool(state: StepState, call_id: str | None, current: int) -> int:

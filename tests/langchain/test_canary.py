@@ -38,7 +38,7 @@ class Probe(BaseCallbackHandler):
     def on_start(self, *_: Any, **__: Any) -> None:
         """Note a start."""
         frame, alone = stack.owner(stack.current_task())
-        self.owners.append(f"{stack.module_of(frame)}:{frame.f_code.co_name if frame else ''}")
+        self.owners.append(f"{stack.about(frame).module}:{frame.f_code.co_name}" if frame else ":")
         self.alone.append(alone)
         self.starts.append(stack.current_task())
         self.ambient.append(var_child_runnable_config.get())
@@ -209,7 +209,7 @@ def test_streams_are_generators() -> None:
         def on_start(self, *_: Any, **__: Any) -> None:
             frame, _alone = stack.owner(None)
             assert frame is not None
-            kinds.append(stack.may_suspend(frame, in_task=False))
+            kinds.append(stack.about(frame).suspends or stack.about(frame).coroutine)
 
         on_chat_model_start = on_chain_start = on_start
 
