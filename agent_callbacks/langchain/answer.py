@@ -49,7 +49,7 @@ def model_result(response: object) -> ModelResult:
     return ModelResult(
         _answered_model(answers, about),
         _response_id(answers, about),
-        tuple([reason for one in answers if (reason := _finish(one, about))]),
+        tuple([reason for one in answers if (reason := _finish(one.message, one.info, one.metadata, about))]),
         _believable(usage(_usage_reports(answers, about)), spoken=bool(chars or calls)),
         tuple([one.generation for one in answers]),
         calls,
@@ -99,8 +99,8 @@ def _read(generation: object) -> _Answer:
     return _Answer(
         generation,
         message,
-        mapping(member(generation, "generation_info")),
-        mapping(member(message, "response_metadata")),
+        _info(generation),
+        _metadata(message),
         [] if message is None else tool_calls(message),
         content_chars(member(generation, "text")) if message is None else message_chars(message),
     )
@@ -139,22 +139,29 @@ def _response_id(answers: list[_Answer], about: Loose) -> str | None:
     return text(about.get("id"))
 
 
-def _finish(answer: _Answer, about: Loose) -> str | None:
-    for holder in (answer.info, answer.metadata, about):
+def _finish(message: object, info: Loose, metadata: Loose, about: Loose) -> str | None:
+    for holder in (info, metadata, about):
         if holder and (raw := first_text(holder, _FINISH_KEYS)):
             return finish_reason(_once(raw))
-    metadata = answer.metadata
     if reason := text(mapping(metadata.get("incomplete_details")).get("reason")):
         return finish_reason(reason)
     if status := text(metadata.get("status")):  # the Responses API has no finish reason
-        calls = status == "completed" and answer.calls
-        return "tool_call" if calls else finish_reason(status)
+        return "tool_call" if status == "completed" and tool_calls(message) else finish_reason(status)
     return None
 
 
 def finish_of(generation: object) -> str | None:
     """Return why the model stopped, in the standard's word; None where it does not say."""
-    return _finish(_read(generation), {})
+    message = member(generation, "message")
+    return _finish(message, _info(generation), _metadata(message), {})
+
+
+def _info(generation: object) -> Loose:
+    return mapping(member(generation, "generation_info"))
+
+
+def _metadata(message: object) -> Loose:
+    return mapping(member(message, "response_metadata"))
 
 
 def _once(said: str) -> str:

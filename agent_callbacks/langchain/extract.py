@@ -385,12 +385,15 @@ def request(metadata: object, tags: object) -> Request:
     labels = _own_tags(tuple(filter(is_text, sequence(tags)))) if tags else ()
     keys = _own_keys(tuple(given))
     thread = given.get("thread_id")
-    if type(thread) is not str:
+    if thread is not None and type(thread) is not str:
         thread = _identity(thread)
     values = tuple([given[key] for key in keys])
-    if all(type(value) is str for value in values):
+    if _STRINGS.issuperset(map(type, values)):
         return _plain_request(keys, values, thread, labels)
     return _request(keys, values, thread, labels)
+
+
+_STRINGS: Final = frozenset({str})
 
 
 def _request(keys: tuple[str, ...], values: tuple[object, ...], thread: object, tags: tuple[str, ...]) -> Request:

@@ -132,10 +132,11 @@ class AgentCallbackHandler(HandlerBase):
         **_: Any,
     ) -> None:
         """Open a chain, graph or node."""
-        who = attempted(self, EMPTY, request, metadata, tags)
+        key, around = run_key(run_id), run_key(parent_run_id)
+        inner = self._recorder.hides_chains(around)
         plain: AgentRun | ChainRun = ChainRun("chain")
-        value = attempted(self, plain, chain_run, serialized, name, inputs, metadata, who)
-        self._recorder.start(run_key(run_id), run_key(parent_run_id), value)
+        value = attempted(self, plain, chain_run, serialized, name, inputs, metadata, tags, inner=inner)
+        self._recorder.start(key, around, value)
 
     @guarded
     def on_chain_end(self, outputs: Any = None, *, run_id: UUID | None = None, **_: Any) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from agent_callbacks.langchain.extract import request
 from agent_callbacks.langchain.shape import Loose, count, mapping, member, sequence, text
 from agent_callbacks.recording.stack import owner_name
 from agent_callbacks.recording.values import AgentRun, ChainRun, GraphNode, Outcome
-
-if TYPE_CHECKING:
-    from agent_callbacks.metadata import Request
 
 __all__ = ["chain_run", "stopped"]
 
@@ -24,7 +22,7 @@ _ENGINE_MODULE: Final = "langgraph.pregel.main"
 
 
 def chain_run(
-    serialized: object, name: object, inputs: object, metadata: object, request: Request
+    serialized: object, name: object, inputs: object, metadata: object, tags: object, *, inner: bool
 ) -> AgentRun | ChainRun:
     """Return what ``on_chain_start`` tells of.
 
@@ -33,7 +31,9 @@ def chain_run(
         name: The run's name.
         inputs: What went in.
         metadata: The run's metadata, LangGraph's and LangChain's among it.
-        request: Who asked.
+        tags: The run's tags.
+        inner: Whether a chain, not an agent, would have no span. LangChain repeats what was said there on everything
+            below, so it need not be read.
     """
     facts = mapping(metadata)
     called = text(name) or _serialized_name(serialized) or "chain"
@@ -44,8 +44,8 @@ def chain_run(
     if kind != "chain" and (graph or kind == "agent" or named is not None):
         own = called if graph and called not in _NAMELESS else None
         names = (named, text(facts.get("lc_agent_name")) if graph else None, own)
-        return AgentRun(names, graph, node, inputs, graph and _resumes(inputs), request=request)
-    return ChainRun(called, node, input=inputs, request=request)
+        return AgentRun(names, graph, node, inputs, graph and _resumes(inputs), request=request(metadata, tags))
+    return ChainRun(called, node, input=inputs, request=None if inner else request(metadata, tags))
 
 
 def _serialized_name(serialized: object) -> str | None:

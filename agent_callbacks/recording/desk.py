@@ -90,6 +90,10 @@ class Desk:
         if isinstance(provider, trace.ProxyTracerProvider | trace.NoOpTracerProvider):
             process.warn_once("provider", _NO_PROVIDER)
 
+    def hides_chains(self, parent: Key | None) -> bool:
+        """Say whether a chain or node below *parent* would have no span of its own."""
+        return not self._inner_spans and parent is not None and parent in self._open
+
     # --- what is open --------------------------------------------------------------------------------------------
 
     @property

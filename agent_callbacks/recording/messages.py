@@ -23,7 +23,10 @@ __all__ = ["Fragment", "MessageCache", "MessageReader", "joined"]
 # Plain strings and dicts cannot be weakly referenced; they are rare as messages and simply built each time.
 _MAX_ENTRIES: Final = 16_384
 _ROLE_AND_PARTS: Final = 2
-_TYPE_AND_CONTENT: Final = 2
+_TYPE_AND_TEXT: Final = 2
+_TYPE_TEXT_AND_ID: Final = 3
+# What nearly every message is made of: where its text is, by type.
+_TEXT_OF: Final = {"text": "content", "tool_call_response": "response"}
 _ROLES: Final = {role: f'"{role}"' for role in ("system", "user", "assistant", "tool")}
 _JSON_LIKE: Final = re.compile(r"\s*[\[{]").match
 
@@ -87,11 +90,11 @@ class MessageCache:
 
     def read(self, messages: Sequence[object], *, content: bool) -> list[Fragment]:
         """Return *messages* as fragments, with their cleaned JSON if *content* is wanted."""
-        known = self._known
+        known, content_of = self._known, self._reader.content
         found: list[Fragment] = []
         for message in messages:
             entry = known.get(id(message))
-            if entry is None or entry[0]() is not message or entry[1] is not self._reader.content(message):
+            if entry is None or entry[0]() is not message or entry[1] is not content_of(message):
                 fragment = self._learnt(message)
             else:
                 fragment = entry[2]
@@ -133,15 +136,16 @@ class MessageCache:
         return text, size
 
     def _part(self, part: Mapping[str, object]) -> str:
-        content = part.get("content")
+        kind = part.get("type")
+        name = _TEXT_OF.get(kind) if type(kind) is str else None
+        said = None if name is None else part.get(name)
         # Text that may be JSON itself is left to the walk, which keeps it valid.
-        if (
-            part.get("type") == "text"
-            and len(part) == _TYPE_AND_CONTENT
-            and type(content) is str
-            and not _JSON_LIKE(content)
-        ):
-            return f'{{"type":"text","content":{self._quoted(content)}}}'
+        if type(said) is str and len(part) <= _TYPE_TEXT_AND_ID and not _JSON_LIKE(said):
+            text = f'{{"type":"{kind}","{name}":{self._quoted(said)}'
+            if len(part) == _TYPE_AND_TEXT:
+                return text + "}"
+            if type(call_id := part.get("id")) is str:
+                return f'{text},"id":{self._quoted(call_id)}}}'
         return self._to_json(part)
 
     def _quoted(self, text: str) -> str:

@@ -129,12 +129,14 @@ class Opening(Closing):
     def _ask_who(self, operation: Operation, context: Context) -> None:
         parent, own = operation.parent, operation.value.request
         ambient = operation.ambient = current_request(context)
-        if parent is not None and ambient is parent.ambient and _same(own, parent.value.request):
+        if parent is not None and ambient is parent.ambient and (own is None or _same(own, parent.said)):
             operation.request, operation.base, operation.level = parent.request, parent.base, parent.level
             return
+        if own is not None:
+            operation.said = own
         inherited = baggage_request(context, self.settings.baggage_keys) if parent is None else parent.request
         around = inherited if ambient is None else ambient.over(inherited)
-        operation.request = own.over(around)
+        operation.request = operation.said.over(around)
         operation.base = self.writer.request(operation.request)
         operation.level = self.writer.level(operation.request)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import INVALID_SPAN, Span, SpanContext, Status, StatusCode
 
+from agent_callbacks.metadata import EMPTY
 from agent_callbacks.recording.steps import StepState
 from agent_callbacks.recording.values import ModelCall, RequestedTool, ToolCall
 
@@ -100,6 +101,7 @@ class Stream:
 class Operation:
     """One open operation. ``live.Target`` for the proxy that is current inside its body.
 
+    ``said`` is what the framework said last of who asked, here or around, ``request`` what came of it.
     ``hangs_on`` is the operation whose span children hang on, None while it is this one; ``step`` is the
     step its body works for now; ``placed`` is the step that counts it as open; ``user_span`` is the span the
     user has open around it, if any, and ``user_step`` the step at that time.
@@ -108,7 +110,7 @@ class Operation:
     __slots__ = (
         "agent", "ambient", "base", "body", "children", "error", "forget_task", "hangs_on", "identity", "intervals",
         "key", "last_ns", "level", "notes", "outcome", "own_span", "parent", "placed", "prompt", "prompt_chars",
-        "recorder", "request", "search", "start_ns", "step", "stream", "user_bytes", "user_span", "user_step",
+        "recorder", "request", "said", "search", "start_ns", "step", "stream", "user_bytes", "user_span", "user_step",
         "value",
     )  # fmt: skip
 
@@ -134,6 +136,7 @@ class Operation:
         self.body: Body | None = None
         self.children: dict[Key, Operation] = {}
         self.request: Request | None = None
+        self.said: Request = EMPTY if parent is None else parent.said
         self.ambient: Request | None = None
         self.level: ContentLevel = "off"
         self.stream: Stream | None = None

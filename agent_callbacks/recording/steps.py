@@ -13,11 +13,9 @@ Three things must not open a step of their own:
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Hashable
+from typing import Final
 
 __all__ = ["Level", "ModelPlace", "StepState", "asked_tools", "model_failed", "place_model", "place_tool"]
 
@@ -46,6 +44,8 @@ class _Branch:
 
 
 _Branches = dict[str, _Branch]
+_Supersteps = tuple[tuple[Hashable, _Branches], ...]
+_NO_BRANCHES: Final[_Branches] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class StepState:
     """What one agent run has decided so far."""
 
     last: int = 0
-    supersteps: tuple[tuple[Hashable, _Branches], ...] = ()
+    supersteps: _Supersteps = ()
     failed: tuple[Hashable, int] | None = None
     tools: dict[str, int] = field(default_factory=dict[str, int])
 
@@ -102,13 +102,10 @@ def _repeated(state: StepState, prompt: Hashable, attempt: int) -> int | None:
 
 
 def _branch(state: StepState, level: Level) -> _Branch:
-    for superstep, branches in state.supersteps:
-        if superstep == level.superstep:
-            known = branches.get(level.branch)
-            if known is None:
-                break
-            return known if known.run == level.run else _Branch(level.run, known.indices)
-    return _Branch(level.run)
+    known = _branches(state.supersteps, level).get(level.branch)
+    if known is None:
+        return _Branch(level.run)
+    return known if known.run == level.run else _Branch(level.run, known.indices)
 
 
 def _replayed(branches: list[tuple[Level, _Branch]]) -> int | None:
@@ -121,25 +118,29 @@ def _replayed(branches: list[tuple[Level, _Branch]]) -> int | None:
 
 def _in_other_branch(state: StepState, branches: list[tuple[Level, _Branch]]) -> int | None:
     """Return the step another branch of the same superstep has at this point."""
-    known = dict(state.supersteps)
     for level, branch in branches:
-        for name, other in known.get(level.superstep, {}).items():
+        for name, other in _branches(state.supersteps, level).items():
             if name != level.branch and branch.seen < len(other.indices):
                 return other.indices[branch.seen]
     return None
 
 
-def _remember(
-    supersteps: tuple[tuple[Hashable, _Branches], ...], level: Level, branch: _Branch, index: int
-) -> tuple[tuple[Hashable, _Branches], ...]:
+def _branches(supersteps: _Supersteps, level: Level) -> _Branches:
+    for superstep, branches in supersteps:
+        if superstep == level.superstep:
+            return branches
+    return _NO_BRANCHES
+
+
+def _remember(supersteps: _Supersteps, level: Level, branch: _Branch, index: int) -> _Supersteps:
     """Return *supersteps* with the call noted, the one just used last."""
     seen = branch.seen
     if seen >= _MAX_CALLS_OF_A_BRANCH:
         return supersteps
     grown = _Branch(level.run, (*branch.indices[:seen], index, *branch.indices[seen + 1 :]), seen + 1)
-    branches = {**dict(supersteps).get(level.superstep, {}), level.branch: grown}
-    others = tuple(entry for entry in supersteps if entry[0] != level.superstep)
-    return (*others[-_MAX_SUPERSTEPS + 1 :], (level.superstep, branches))
+    branches = {**_branches(supersteps, level), level.branch: grown}
+    others = [entry for entry in supersteps[-_MAX_SUPERSTEPS + 1 :] if entry[0] != level.superstep]
+    return (*others, (level.superstep, branches))
 
 
 def model_failed(state: StepState, prompt: Hashable, index: int) -> StepState:

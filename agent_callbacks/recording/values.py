@@ -45,14 +45,17 @@ class AgentRun:
 
 @dataclass(frozen=True, slots=True)
 class ChainRun:
-    """A chain, workflow, graph node or inner runnable: visible as a root, hidden inside."""
+    """A chain, workflow, graph node or inner runnable: visible as a root, hidden inside.
+
+    A ``request`` of None says what the run around it says.
+    """
 
     name: str = field(repr=False)
     node: GraphNode | None = None
     names: tuple[str | None, ...] = field(default=(), repr=False)
     input: object = field(default=None, repr=False)
     framework: Framework = "langchain"
-    request: Request = EMPTY
+    request: Request | None = EMPTY
 
 
 @dataclass(frozen=True, slots=True)
