@@ -7,15 +7,19 @@ reaches the agent (``guard.py``).
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
 from agent_callbacks.convention import keys
+from agent_callbacks.recording import live
+from agent_callbacks.recording.failure import error_type
 from agent_callbacks.recording.guard import attempted, guarded
 from agent_callbacks.recording.opening import Opening
 from agent_callbacks.recording.operation import Operation, Stream
 from agent_callbacks.recording.steps import model_failed
 from agent_callbacks.recording.values import (
+    Asked,
     Fact,
     Happened,
     Interrupted,
@@ -23,16 +27,19 @@ from agent_callbacks.recording.values import (
     ModelCall,
     ModelResult,
     Outcome,
+    Ran,
     Result,
     Resumed,
     Retried,
+    Returned,
     RunResult,
     ToolResult,
 )  # fmt: skip
-from agent_callbacks.recording.writer import SpanWriter, error_type
+from agent_callbacks.recording.writer import SpanWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from opentelemetry.trace import Span
 
@@ -73,13 +80,31 @@ class Recorder(Opening):
             case Interrupted():
                 operation.outcome = "interrupted"
             case Resumed():
+                operation.outcome = None
                 self._resumed_late(operation)
             case Retried():
                 operation.notes[keys.RETRY_ATTEMPT] = fact.attempt
             case Happened():
-                data = {} if fact.data is None or operation.level != "all" else {keys.EVENT_DATA: fact.data}
-                at_ns = operation.last_ns
-                self.write(operation, lambda writer, span, room: writer.event(span, fact.name, data, at_ns, room))
+                self._happened(operation, fact)
+            case Asked() if operation.agent is not None:
+                self._asked_at_all(operation.agent, fact.tools)
+            case Ran():
+                operation.ran_ns = fact.duration_ns
+            case Returned() if operation.body is not None:
+                operation.body = live.apart(operation.body)
+            case _:
+                self._unmatched(None)
+
+    def _happened(self, operation: Operation, fact: Happened) -> None:
+        data = {} if fact.data is None or operation.level != "all" else {keys.EVENT_DATA: fact.data}
+        at_ns = operation.last_ns
+        self.write(operation, lambda writer, span, room: writer.event(span, fact.name, data, at_ns, room))
+
+    def visit(self, key: Key | None) -> AbstractContextManager[None]:
+        """Make an operation's span the current one for a while: what produces its stream runs in the consumer."""
+        operation = None if key is None else self._open.get(key)
+        body = None if operation is None else operation.body
+        return contextlib.nullcontext() if body is None else live.visit(body)
 
     @guarded
     def write(self, operation: Operation, change: Callable[[SpanWriter, Span, int], int | None]) -> None:

@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-__all__ = ["Level", "ModelPlace", "StepState", "asked_tools", "model_failed", "place_model", "place_tool"]
+__all__ = [
+    "Level", "ModelPlace", "StepState", "asked_tools", "model_failed", "place_decided", "place_model", "place_tool",
+]  # fmt: skip
 
 # How much is remembered of one agent run; far above what lies side by side, and constant in the run's length.
 _MAX_SUPERSTEPS: Final = 16
@@ -55,6 +57,7 @@ class StepState:
     last: int = 0
     supersteps: tuple[tuple[Hashable, _Branches], ...] = ()
     failed: tuple[Hashable, int] | None = None
+    decided: tuple[Hashable, int] | None = None
     tools: dict[str, int] = field(default_factory=dict[str, int])
 
 
@@ -92,6 +95,19 @@ def place_model(
         supersteps = _remember(supersteps, level, branch, index)
     placed = replace(state, last=max(state.last, index), supersteps=supersteps, failed=None)
     return placed, ModelPlace(index, 2 if replayed else 1)
+
+
+def place_decided(state: StepState, decision: Hashable, attempt: int) -> tuple[StepState, ModelPlace]:
+    """Place a model call of which the framework says what it is part of.
+
+    Args:
+        state: The agent run so far.
+        decision: Names one decision of the agent; all calls of it are in one step.
+        attempt: Which attempt at the decision this is, from 1.
+    """
+    known = state.decided is not None and state.decided[0] == decision
+    index = state.decided[1] if known and state.decided is not None else state.last + 1
+    return replace(state, last=max(state.last, index), decided=(decision, index)), ModelPlace(index, attempt)
 
 
 def _repeated(state: StepState, prompt: Hashable, attempt: int) -> int | None:
