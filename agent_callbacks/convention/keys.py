@@ -93,7 +93,7 @@ OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
 SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"
 TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"
 
-# --- embeddings --------------------------------------------------------------------------------------------------------
+# --- embeddings -----------------------------------------------------------------------------------------------------
 EMBEDDINGS_DIMENSION_COUNT: Final = "gen_ai.embeddings.dimension.count"
 EMBEDDINGS_COUNT: Final = "agent_callbacks.embeddings.count"
 

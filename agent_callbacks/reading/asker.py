@@ -13,7 +13,7 @@ __all__ = ["request"]
 
 _NAMED: Final = frozenset({"user_id", "session_id", "variant", "experiment", "experiment_variant"})
 _FRAMEWORK_KEYS: Final = frozenset({"thread_id", "run_id", "agent_name", "agent_kind", "revision_id"})
-_FRAMEWORK_KEY_STARTS: Final = ("langgraph_", "checkpoint", "ls_", "lc_", "__")
+_FRAMEWORK_KEY_STARTS: Final = ("langgraph_", "checkpoint", "ls_", "lc_", "llamaindex.", "__")
 _FRAMEWORK_TAG_STARTS: Final = ("graph:step:", "seq:step:", "map:key:", "branch:", "condition:", "retry:", "langsmith:")
 
 

@@ -35,7 +35,6 @@ from agent_callbacks.recording.values import (
     RunResult,
     ToolResult,
 )  # fmt: skip
-from agent_callbacks.recording.writer import SpanWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from agent_callbacks.convention.attributes import Attributes
+    from agent_callbacks.recording.writer import SpanWriter
 
 __all__ = ["Recorder"]
 
@@ -117,19 +117,20 @@ class Recorder(Opening):
 
     # --- end -----------------------------------------------------------------------------------------------------
 
-    def end(self, key: Key | None, result: Result, at: int | None = None) -> None:
+    def end(self, key: Key | None, result: Result, at: int | None = None, *, outcome: Outcome | None = None) -> None:
         """Close an operation that came to its end, well or stopped.
 
         Args:
             key: The operation.
             result: What came out.
             at: When, in nanoseconds of Unix time; now unless given.
+            outcome: How it went, where that is neither in *result* nor noted before.
         """
         now = at or time.time_ns()
         operation = self._taken(key)
         if operation is None:
             return
-        outcome: Outcome = operation.outcome or "success"
+        outcome = outcome or operation.outcome or "success"
         if isinstance(result, RunResult) and result.outcome != "success":
             outcome = result.outcome
         found: Attributes = {}

@@ -380,12 +380,7 @@ class SpanWriter(Cleaning):
         found: Attributes = {}
         match value:
             case ModelResult():
-                found = attribute.model_result(value, self)
-                if rank >= _ALL and value.messages:
-                    text, _ = joined([self.messages.output(m) for m in value.messages], self._room)
-                    found[keys.OUTPUT_MESSAGES] = text
-                    if self._openinference:
-                        found.update(openinference.output_messages(text))
+                found = self._answer(value, content=rank >= _ALL)
             case ToolResult():
                 if rank >= _TOOLS and value.output is not None:
                     text = self.content(value.output)
@@ -399,6 +394,16 @@ class SpanWriter(Cleaning):
             case RunResult():
                 if rank >= _ALL and self._bridged and value.output is not None:
                     found[keys.OUTPUT_VALUE] = self._state(value.output, last=True)
+        return found
+
+    def _answer(self, value: ModelResult, *, content: bool) -> Attributes:
+        """Return what a model answered, with its messages if *content* is wanted."""
+        found = attribute.model_result(value, self)
+        if content and value.messages:
+            text, _ = joined([self.messages.output(message) for message in value.messages], self._room)
+            found[keys.OUTPUT_MESSAGES] = text
+            if self._openinference:
+                found.update(openinference.output_messages(text))
         return found
 
     @property
