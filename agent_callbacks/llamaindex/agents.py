@@ -103,7 +103,7 @@ class Agents(Streams):
                 self.recorder.fail(place.id, error)
             else:
                 self.recorder.end(place.id, result)
-        self.release(place)
+        self.release(place, result.outcome, error)
 
     # --- its steps -----------------------------------------------------------------------------------------------
 

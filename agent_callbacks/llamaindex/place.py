@@ -82,14 +82,15 @@ class Place:
 
     ``key`` is what children hang on: its own operation if it ``owns`` one, else that of the nearest span around it that
     does, which is at ``around``. ``scope`` is the agent's run while no tool, model or retriever lies between, and
-    ``step`` the workflow step around; ``forms`` says that inside an answer is put into the form that was asked for, which
-    LlamaIndex does by calling a tool that is none. ``holder`` is the chain that lasts as long as what runs below it, in ``below``.
+    ``step`` the workflow step around. ``forms`` says that inside an answer is put into the form that was asked for,
+    which LlamaIndex does by calling a tool that is none. ``holder`` is the chain that lasts as long as what runs below
+    it, in ``below``.
     """
 
     __slots__ = (
         "__weakref__", "announced", "around", "attempts", "below", "call_id", "cancelled", "entered_ns", "error",
-        "forms", "held", "holder", "id", "instance", "key", "last", "name", "owns", "previous", "ran_ns", "role", "run", "said",
-        "scope", "step", "watched",
+        "forms", "held", "holder", "id", "instance", "key", "last", "name", "owns", "previous", "ran_ns", "role", "run",
+        "said", "scope", "step", "watched",
     )  # fmt: skip
 
     def __init__(self, call: Call, role: Role) -> None:

@@ -97,7 +97,7 @@ class Streams:
             return
         result = attempted(self, ModelResult(), model_result, place.last, place.previous)
         self.recorder.fail(place.id, event.exception, result=result)
-        self.release(place)
+        self.release(place, error=event.exception)
 
     def _cancelled(self, place: Place, _: Any) -> None:
         place.cancelled = True
@@ -125,23 +125,20 @@ class Streams:
         if place.run is not None:
             place.run.told = frozenset(tool.name for tool in result.tool_calls)
         self.recorder.end(place.id, result, outcome=outcome)
-        self.release(place)
+        self.release(place, outcome)
 
     # --- a chain that goes on ------------------------------------------------------------------------------------
 
-    def release(self, place: Place) -> None:
-        """Take *place* off the table; the chain around it may be over with it."""
+    def release(self, place: Place, outcome: Outcome | None = None, error: BaseException | None = None) -> None:
+        """Take *place*, which ended so, off the table; a chain that lasted for it alone ends with it, and like it."""
         self.places.pop(place.id, None)
         place.watched = None
         holder = place.holder
-        if holder is not None and holder.below is not None:
-            self._let_go(holder, place.id)
-
-    def _let_go(self, holder: Place, token: str) -> None:
-        below = holder.below or set[str]()
-        below.discard(token)
-        if holder.held and not below:
-            self._end_held(holder, "success")
+        if holder is None or holder.below is None:
+            return
+        holder.below.discard(place.id)
+        if holder.held and not holder.below:
+            self._end_held(holder, outcome or "success", error)
 
     def _end_held(self, place: Place, outcome: Outcome, error: BaseException | None = None) -> None:
         if place.id not in self.places:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from agent_callbacks.convention import keys
 from agent_callbacks.recording import live
+from agent_callbacks.recording.closing import UNKNOWN_TOOL_ERROR
 from agent_callbacks.recording.failure import error_type
 from agent_callbacks.recording.guard import attempted, guarded
 from agent_callbacks.recording.opening import Opening
@@ -33,6 +34,7 @@ from agent_callbacks.recording.values import (
     Retried,
     Returned,
     RunResult,
+    ToolCall,
     ToolResult,
 )  # fmt: skip
 
@@ -141,7 +143,8 @@ class Recorder(Opening):
             found.update(attempted(self, nothing, self._answered, operation, result))
         error = None
         if isinstance(result, ToolResult) and result.failed:
-            outcome, error = "failure", "tool_error"
+            missing = isinstance(operation.value, ToolCall) and operation.value.requested is not None
+            outcome, error = "failure", UNKNOWN_TOOL_ERROR if missing else "tool_error"
         self._close(operation, outcome, now, found, error=error)
 
     def fail(
