@@ -93,9 +93,16 @@ class Recorder(Opening):
             case Ran():
                 operation.ran_ns = fact.duration_ns
             case Returned() if operation.body is not None:
-                operation.body = live.apart(operation.body)
+                self._went_on(operation, operation.body)
             case _:
                 self._unmatched(None)
+
+    def _went_on(self, operation: Operation, body: live.Body) -> None:
+        """Let *operation* go on without its body and without the task that made the call, whose result it may be."""
+        operation.body = live.apart(body)
+        if operation.forget_task is not None:
+            operation.forget_task()
+            operation.forget_task = None
 
     def _happened(self, operation: Operation, fact: Happened) -> None:
         data = {} if fact.data is None or operation.level != "all" else {keys.EVENT_DATA: fact.data}
