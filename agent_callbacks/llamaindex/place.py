@@ -17,7 +17,7 @@ __all__ = ["Call", "Place", "Run"]
 class Call:
     """What LlamaIndex says when a span is entered, and where that is."""
 
-    __slots__ = ("arguments", "id", "instance", "method", "parent", "request")
+    __slots__ = ("arguments", "id", "instance", "late", "method", "parent", "request")
 
     def __init__(
         self,
@@ -27,19 +27,24 @@ class Call:
         arguments: Mapping[str, Any],
         request: Request,
         parent: Place | None,
+        late: Key | None = None,
     ) -> None:
-        """Note the span's id, the method and its instance and *arguments*, who asks, and the span around it."""
+        """Note the span's id, the method and its instance and *arguments*, who asks, and the span around it.
+
+        *late* is the operation around it where that is over already.
+        """
         self.id = id_
         self.method = method
         self.instance = instance
         self.arguments = arguments
         self.request = request
         self.parent = parent
+        self.late = late
 
     @property
     def parent_key(self) -> Key | None:
         """The operation around it, None where LlamaIndex names none."""
-        return None if self.parent is None else self.parent.key
+        return self.late if self.parent is None else self.parent.key
 
 
 class Run:
@@ -102,7 +107,7 @@ class Place:
         self.name: str | None = None
         self.call_id: str | None = None
         self.run: Run | None = None
-        self.key: Key | None = None
+        self.key: Key | None = call.late
         self.owns = False
         self.around: Place | None = None
         self.scope: Run | None = None

@@ -71,7 +71,8 @@ class Spans(Agents):
         else:
             role = "step" if parent is not None and parent.role == "run" else "function"
         said = mapping(active_instrument_tags.get() if tags is None else tags)
-        call = Call(id_, method, instance, arguments, asked_by(said), parent)
+        late = self.ended.get(parent_id) if parent is None and parent_id is not None else None
+        call = Call(id_, method, instance, arguments, asked_by(said), parent, late)
         place = attempted(self, None, self._opened, role, call, said) or Place(call, "inner")
         self.places[id_] = place
         holder = place.holder
@@ -90,7 +91,7 @@ class Spans(Agents):
                 return self._open_leaf(role, call, tags)
             case "chain" | "function" | "unknown":
                 self.unclassified += role == "unknown"
-                name = call.method if role == "function" else type(call.instance).__name__
+                name = _function(call.method) if role == "function" else type(call.instance).__name__
                 return self.open_chain(call, Place(call, role), name, query_text(call.arguments))
             case _:
                 return self._hidden(role, call)
@@ -229,3 +230,8 @@ class Spans(Agents):
         "unknown": _end_chain,
         "writer": _end_writer,
     }
+
+
+def _function(name: str) -> str:
+    """Return what a decorated function is called; not all have a name."""
+    return name if name.isidentifier() else "function"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from agent_callbacks.llamaindex.place import Place
     from agent_callbacks.recording.recorder import Recorder
+    from agent_callbacks.recording.values import Key
 
 __all__ = ["Streams"]
 
@@ -37,6 +38,10 @@ _ALONE: Final = (
 )
 
 
+_LEAVING: Final = frozenset({"run", "step", "tool"})
+"""What is a coroutine and may leave tasks behind; others' ids LlamaIndex itself may leave current by mistake."""
+
+
 class Streams:
     """The part of the adapter that hears events and keeps what goes on after its call has returned."""
 
@@ -44,6 +49,8 @@ class Streams:
         """Record with *recorder*; *places* are the open spans by id."""
         self.recorder = recorder
         self.places = places
+        self.ended: process.Bounded[str, Key] = process.Bounded(1024)
+        """Where what a step or a tool has left running belongs, after its end."""
         self.entered = False
         """Whether any span was ever seen."""
         self.unclassified = 0
@@ -133,6 +140,8 @@ class Streams:
         """Take *place*, which ended so, off the table; a chain that lasted for it alone ends with it, and like it."""
         self.places.pop(place.id, None)
         place.watched = None
+        if place.role in _LEAVING and place.key is not None:
+            self.ended[place.id] = place.key
         holder = place.holder
         if holder is None or holder.below is None:
             return

@@ -138,3 +138,27 @@ async def test_a_failed_future_leaves_nothing_current(events: AgentEventHandler,
     assert not trace.get_current_span().get_span_context().is_valid
     spans.provider.get_tracer("user").start_span("after").end()
     assert {None} == parent_name(spans, "after")
+
+
+async def test_what_a_tool_leaves_running_stays_in_the_trace(events: AgentEventHandler, spans: Spans) -> None:
+    """A task that outlives its tool and the run is in the run's trace, with a link."""
+    go, left = asyncio.Event(), list[asyncio.Task[Any]]()
+
+    async def afterwards() -> None:
+        await go.wait()
+        await ScriptedLLM(script=[says("late")]).achat([ChatMessage("x")])
+
+    async def start() -> str:
+        """Start something."""
+        left.append(asyncio.create_task(afterwards()))
+        return "started"
+
+    await support(asks(("start", {})), says("done"), tools=[start]).run("hi")
+    go.set()
+    await left[0]
+    assert 1 == len({span.context.trace_id for span in spans.finished()})
+    late = max(spans.named("llm.chat"), key=lambda span: span.start_time or 0)
+    assert ["late"] == [(link.attributes or {})["agent_callbacks.link.kind"] for link in late.links]
+    assert {"tool.start"} == {
+        span.name for span in spans.finished() if late.parent and span.context.span_id == late.parent.span_id
+    }
