@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from agent_callbacks.llamaindex.extract import described, model_call, stopped, tool_output, without_default
+from agent_callbacks.llamaindex.extract import described, model_call, spoken, stopped, tool_output, without_default
 from agent_callbacks.llamaindex.place import Place, Run
 from agent_callbacks.llamaindex.role import AGENTS, bases
 from agent_callbacks.llamaindex.streams import Streams
@@ -91,7 +91,7 @@ class Agents(Streams):
         run = place.run
         if run is not None:
             if outcome == "cancelled" and run.waiting:
-                outcome = "interrupted"
+                outcome, result = "interrupted", spoken(run.answer)
             self._end_stay(run, outcome, error)
             run.workflow = None
         self.end(place, RunResult(result, outcome or "success"), error)
@@ -137,6 +137,7 @@ class Agents(Streams):
                 following = text(member(result, "current_agent_name"))
                 if following is not None and following != run.member:
                     self.end(place, RunResult(), None)
+                    run.answer = None  # it has handed over, not answered
                     self._end_stay(run, None, None)
                     return
         self.end(place, RunResult(outcome=outcome or "success"), error)
@@ -152,13 +153,15 @@ class Agents(Streams):
             run.member, run.turn = member_name, run.turn + 1
             run.stay = (run.key, run.turn)
             name = without_default(member_name, _NAMELESS)
-            value = AgentRun((None, name), graph=False, framework="llama_index", request=run.request)
+            asked = {"messages": list(sequence(member(event, "input")))}
+            value = AgentRun((None, name), graph=False, input=asked, framework="llama_index", request=run.request)
             self.recorder.start(run.stay, run.key, value, alone=True)
         run.turn += 1
         run.attempt = 0
 
     def _decided(self, run: Run, output: object) -> None:
-        """Tell which tools the agent read out of an answer that did not name them itself."""
+        """Note what was said, and tell which tools the agent read out of an answer that did not name them itself."""
+        run.answer = output
         wanted = tuple(
             RequestedTool(name, text(member(one, "tool_id")))
             for one in sequence(member(output, "tool_calls"))
@@ -174,7 +177,7 @@ class Agents(Streams):
         if error is not None:
             self.recorder.fail(stay, error)
         else:
-            self.recorder.end(stay, RunResult(outcome=outcome or "success"))
+            self.recorder.end(stay, RunResult(spoken(run.answer), outcome or "success"))
 
     # --- its model calls -----------------------------------------------------------------------------------------
 
@@ -270,7 +273,9 @@ def _description(workflow: object, name: str) -> str | None:
 
 
 def _asked(start: object) -> object:
-    """Return what an agent was asked: its question, as a message where it is one."""
+    """Return what an agent was asked: its question, as a message where it is one; nothing new where it goes on."""
+    if start is None:
+        return {"resumed": True}
     data = mapping(member(start, "_data"))
     asked: Any = data.get("user_msg")
     if member(asked, "blocks") is not None:

@@ -52,12 +52,13 @@ class Run:
 
     ``key`` is the run's operation, ``stay`` that of the member whose turn it is. ``turn`` counts decisions and
     ``attempt`` the tries at the present one. ``offered`` maps the tools the model was given to their descriptions,
-    ``told`` holds the ones it named in its answer, ``again`` how often a tool call that has to be repeated was made.
+    ``told`` holds the ones it named in its answer, ``again`` how often a tool call that has to be repeated was made,
+    ``answer`` is what was said last.
     """
 
     __slots__ = (
-        "again", "attempt", "key", "many", "member", "offered", "present", "request", "stay", "told", "turn", "waiting",
-        "workflow",
+        "again", "answer", "attempt", "key", "many", "member", "offered", "present", "request", "stay", "told", "turn",
+        "waiting", "workflow",
     )  # fmt: skip
 
     def __init__(self, key: Key, workflow: object, request: Request, *, many: bool) -> None:
@@ -73,6 +74,7 @@ class Run:
         self.attempt = 0
         self.offered: dict[str, str | None] = {}
         self.told: frozenset[str] = frozenset()
+        self.answer: object = None
         self.again: dict[str, int] = {}
         self.waiting = False
 
