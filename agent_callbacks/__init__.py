@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from agent_callbacks.delivery.configure import configure
     from agent_callbacks.delivery.fence import SanitizingSpanExporter
     from agent_callbacks.langchain import AgentCallbackHandler
+    from agent_callbacks.llamaindex import AgentEventHandler
     from agent_callbacks.metadata import request_metadata
     from agent_callbacks.privacy.sanitizer import Sanitizer
     from agent_callbacks.recording.manual import downstream, span
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AgentCallbackHandler",
+    "AgentEventHandler",
     "NamingConvention",
     "Sanitizer",
     "SanitizingSpanExporter",
@@ -34,6 +36,7 @@ __all__ = [
 
 _HOMES: Final[Mapping[str, str]] = {
     "AgentCallbackHandler": "agent_callbacks.langchain",
+    "AgentEventHandler": "agent_callbacks.llamaindex",
     "NamingConvention": "agent_callbacks.convention.names",
     "Sanitizer": "agent_callbacks.privacy.sanitizer",
     "SanitizingSpanExporter": "agent_callbacks.delivery.fence",
@@ -43,7 +46,10 @@ _HOMES: Final[Mapping[str, str]] = {
     "request_metadata": "agent_callbacks.metadata",
     "span": "agent_callbacks.recording.manual",
 }
-_EXTRAS: Final[Mapping[str, tuple[str, str]]] = {"AgentCallbackHandler": ("langchain_core", "langchain")}
+_EXTRAS: Final[Mapping[str, tuple[str, str]]] = {
+    "AgentCallbackHandler": ("langchain_core", "langchain"),
+    "AgentEventHandler": ("llama_index_instrumentation", "llamaindex"),
+}
 
 
 def _load(name: str) -> object:

@@ -31,8 +31,9 @@ BELOW: Final[dict[str, frozenset[str]]] = {
     "store": frozenset({"convention"}),
     "delivery": frozenset({"convention", "metadata", "privacy", "process", "settings", "store", "version"}),
     "process": FLOOR | {"recording"},
-    "langchain": FLOOR | {"recording", "process"},
-    "llamaindex": FLOOR | {"recording", "process"},
+    "reading": frozenset({"metadata", "recording", "values"}),
+    "langchain": FLOOR | {"recording", "process", "reading"},
+    "llamaindex": FLOOR | {"recording", "process", "reading"},
     "analysis": frozenset({"convention", "privacy", "store", "tokens"}),
     "lint": frozenset({"convention", "privacy", "store", "tokens"}),
 }

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from agent_callbacks.metadata import Request
     from agent_callbacks.recording.values import (
         ChainRun,
+        Embedding,
+        EmbeddingResult,
         ModelCall,
         ModelResult,
         Retrieval,
@@ -123,12 +125,7 @@ def step(index: int, agent: str | None, clean: Cleaner) -> Attributes:
 
 def model_call(value: ModelCall, clean: Cleaner) -> Attributes:
     """Return what was asked of a model, without messages and tool definitions."""
-    found: Attributes = {
-        keys.OPERATION_NAME: value.operation,
-        keys.PROVIDER_NAME: clean.text(value.provider or "unknown"),
-    }
-    if value.model:
-        found[keys.REQUEST_MODEL] = clean.text(value.model)
+    found = _asked_of(value, value.operation, clean)
     parameters = value.parameters
     for field, key in _PARAMETERS:
         if (given := getattr(parameters, field)) is not None:
@@ -137,12 +134,23 @@ def model_call(value: ModelCall, clean: Cleaner) -> Attributes:
         found[keys.REQUEST_STOP_SEQUENCES] = tuple(clean.text(text) for text in parameters.stop_sequences)
     if parameters.choice_count is not None and parameters.choice_count != 1:
         found[keys.REQUEST_CHOICE_COUNT] = parameters.choice_count
+    if value.internal:
+        found[keys.INTERNAL_CALL] = True
+    return found
+
+
+def _asked_of(value: ModelCall | Embedding, operation: str, clean: Cleaner) -> Attributes:
+    """Return what is asked, of which model of which provider, and where."""
+    found: Attributes = {
+        keys.OPERATION_NAME: operation,
+        keys.PROVIDER_NAME: clean.text(value.provider or "unknown"),
+    }
+    if value.model:
+        found[keys.REQUEST_MODEL] = clean.text(value.model)
     if value.server_address:
         found[keys.SERVER_ADDRESS] = clean.identity(value.server_address)
         if value.server_port is not None:
             found[keys.SERVER_PORT] = value.server_port
-    if value.internal:
-        found[keys.INTERNAL_CALL] = True
     return found
 
 
@@ -166,6 +174,17 @@ def usage(value: Usage, method: str) -> Attributes:
             for name in names:
                 found[name] = count
     return found
+
+
+def embedding(value: Embedding, clean: Cleaner) -> Attributes:
+    """Return what was asked of an embedding model, without the texts."""
+    return _asked_of(value, "embeddings", clean)
+
+
+def embedding_result(value: EmbeddingResult) -> Attributes:
+    """Return how many vectors were made, of how many dimensions."""
+    pairs = ((keys.EMBEDDINGS_COUNT, value.count), (keys.EMBEDDINGS_DIMENSION_COUNT, value.dimensions))
+    return {key: count for key, count in pairs if count is not None}
 
 
 def tool_call(value: ToolCall, clean: Cleaner) -> Attributes:

@@ -93,6 +93,10 @@ OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
 SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"
 TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"
 
+# --- embeddings -----------------------------------------------------------------------------------------------------
+EMBEDDINGS_DIMENSION_COUNT: Final = "gen_ai.embeddings.dimension.count"
+EMBEDDINGS_COUNT: Final = "agent_callbacks.embeddings.count"
+
 # --- tool ------------------------------------------------------------------------------------------------------------
 TOOL_NAME: Final = "gen_ai.tool.name"
 TOOL_CALL_ID: Final = "gen_ai.tool.call.id"

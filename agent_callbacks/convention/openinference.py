@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from agent_callbacks.recording.values import RetrievalResult, Usage
 
 # What Phoenix and MLflow cannot tell from the standard's own keys.
-BRIDGED: Final = frozenset({"CHAIN", "RETRIEVER"})
+BRIDGED: Final = frozenset({"CHAIN", "RERANKER", "RETRIEVER"})
 _MAX_FLATTENED: Final = 64
 
 

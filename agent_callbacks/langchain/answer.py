@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from agent_callbacks.langchain.content import content_chars, message_chars, message_parts, tool_calls
-from agent_callbacks.langchain.finish import finish_reason
-from agent_callbacks.langchain.shape import Loose, first_text, mapping, member, sequence, text
-from agent_callbacks.langchain.usage import usage
+from agent_callbacks.reading.finish import finish_reason
+from agent_callbacks.reading.shape import Loose, first_text, mapping, member, sequence, text
+from agent_callbacks.reading.usage import usage
 from agent_callbacks.recording.values import ModelResult, RequestedTool, Usage
 
 if TYPE_CHECKING:

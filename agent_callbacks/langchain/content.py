@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from agent_callbacks.langchain.shape import Loose, first_text, is_text, mapping, member, sequence, text
+from agent_callbacks.reading.shape import Loose, first_text, is_text, mapping, member, sequence, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -10,24 +10,22 @@ from __future__ import annotations
 import functools
 import os
 import re
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar
-from urllib.parse import urlsplit
-from uuid import UUID
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from agent_callbacks.langchain.answer import first_chunk_kind, model_result, output_message
 from agent_callbacks.langchain.content import message_chars, message_parts, plain_content
-from agent_callbacks.langchain.shape import Loose, count, first_text, fraction, is_text, mapping, member, sequence, text
-from agent_callbacks.metadata import EMPTY, Request, variants
-from agent_callbacks.recording.values import (
-    Document,
-    ModelCall,
-    ModelParameters,
-    RetrievalResult,
-    ToolResult,
-)
+from agent_callbacks.reading.asker import request
+from agent_callbacks.reading.definition import offered, tool_definition
+from agent_callbacks.reading.parameters import ASKED, NESTED, parameters
+from agent_callbacks.reading.provider import URL_KEYS, endpoint, provider_name
+from agent_callbacks.reading.shape import Loose, first_text, fraction, is_text, mapping, member, sequence, text
+from agent_callbacks.recording.values import Document, ModelCall, RetrievalResult, ToolResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Mapping
+
+    from agent_callbacks.metadata import Request
+    from agent_callbacks.recording.values import ModelParameters
 
 __all__ = [
     "attempt",
@@ -43,32 +41,12 @@ __all__ = [
     "tool_result",
 ]
 
-_T = TypeVar("_T")
 Operation: TypeAlias = Literal["chat", "text_completion", "embeddings"]
 
 # --- model call: who is asked ----------------------------------------------------------------------------------------
 
-# LangSmith's provider name, a class name or an LLM type (without "chat") -> the conventions' value.
-_PROVIDERS: Final[Mapping[str, str]] = {
-    "azure": "azure.ai.openai", "azure_openai": "azure.ai.openai", "azureopenai": "azure.ai.openai",
-    "azure_ai": "azure.ai.inference", "azure_inference": "azure.ai.inference",
-    "azureaicompletionsmodel": "azure.ai.inference",
-    "amazon_bedrock": "aws.bedrock", "bedrock": "aws.bedrock", "bedrock_converse": "aws.bedrock",
-    "bedrockconverse": "aws.bedrock", "aws": "aws.bedrock", "anthropic_bedrock": "aws.bedrock",
-    "google_genai": "gcp.gemini", "google_generative_ai": "gcp.gemini", "googlegenerativeai": "gcp.gemini",
-    "google": "gcp.gen_ai", "google_vertexai": "gcp.vertex_ai", "vertexai": "gcp.vertex_ai",
-    "google_anthropic_vertex": "gcp.vertex_ai", "anthropicvertex": "gcp.vertex_ai",
-    "mistral": "mistral_ai", "mistralai": "mistral_ai",
-    "xai": "x_ai",
-    "ibm": "ibm.watsonx.ai", "watsonx": "ibm.watsonx.ai",
-    "moonshot": "moonshot_ai", "moonshotai": "moonshot_ai",
-}  # fmt: skip
 _MODEL_KEYS: Final = (
     "model", "model_name", "model_id", "modelId", "deployment_name", "azure_deployment", "deployment", "engine",
-)  # fmt: skip
-_URL_KEYS: Final = (
-    "base_url", "openai_api_base", "anthropic_api_url", "azure_endpoint", "endpoint_url", "api_base", "groq_api_base",
-    "xai_api_base", "endpoint", "server_url", "api_url",
 )  # fmt: skip
 # Where a client goes when it was told nothing, and the variables its SDK reads: only what the clients document.
 _DEFAULT_ENDPOINTS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
@@ -76,8 +54,6 @@ _DEFAULT_ENDPOINTS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "OpenAI": ("https://api.openai.com", ("OPENAI_API_BASE", "OPENAI_BASE_URL")),
     "ChatAnthropic": ("https://api.anthropic.com", ("ANTHROPIC_API_URL", "ANTHROPIC_BASE_URL")),
 }
-_PORTS: Final[Mapping[str, int]] = {"https": 443, "http": 80}
-_WORD: Final = re.compile(r"[a-z][a-z_.]{0,39}[0-9]{0,3}")
 _ATTEMPT_TAG: Final = re.compile(r"retry:attempt:(\d{1,9})")
 
 
@@ -114,7 +90,7 @@ def model_call(
         parameters=_parameters(params, extra, built, facts),
         messages=_flat(messages),
         tools=tools,
-        tool_names=_offered(tools),
+        tool_names=offered(tools),
         server_address=address,
         server_port=port,
         internal=bool(facts.get("lc_internal_call") or facts.get("lc_source")),
@@ -134,16 +110,8 @@ def attempt(tags: object) -> int:
 def _provider(facts: Loose, params: Loose, about: Loose) -> str | None:
     for hint in (facts.get("ls_provider"), params.get("_type"), _class_name(about)):
         if found := text(hint):
-            return _provider_name(found)
+            return provider_name(found)
     return None
-
-
-@functools.lru_cache(maxsize=256)
-def _provider_name(hint: str) -> str:
-    name = hint.lower().replace("-", "_")
-    name = name.replace("chat", "").strip("_") or name
-    # What is no plain word is handed on as it came: in another spelling the sanitizer might not know a key again.
-    return _PROVIDERS.get(name) or (name if _WORD.fullmatch(name) else hint)
 
 
 def _class_name(about: Loose) -> str | None:
@@ -153,20 +121,9 @@ def _class_name(about: Loose) -> str | None:
 
 def _server(about: Loose, built: Loose, params: Loose) -> tuple[str | None, int | None]:
     for place in (built, params):
-        if any(map(place.__contains__, _URL_KEYS)) and (url := first_text(place, _URL_KEYS)):
-            return _endpoint(url)
+        if any(map(place.__contains__, URL_KEYS)) and (url := first_text(place, URL_KEYS)):
+            return endpoint(url)
     return _default_endpoint(_class_name(about) or "")
-
-
-@functools.lru_cache(maxsize=256)
-def _endpoint(url: str) -> tuple[str | None, int | None]:
-    """Return host and port of *url*; user, password, path and query never leave this function."""
-    try:
-        parts = urlsplit(url if "//" in url else f"https://{url}")
-        host, port = parts.hostname, parts.port
-    except ValueError:  # a port that is no number, a bracket that is not closed
-        return None, None
-    return (host, port or _PORTS.get(parts.scheme)) if host else (None, None)
 
 
 @functools.lru_cache(maxsize=256)
@@ -175,7 +132,7 @@ def _default_endpoint(client: str) -> tuple[str | None, int | None]:
     if client not in _DEFAULT_ENDPOINTS:
         return None, None
     url, variables = _DEFAULT_ENDPOINTS[client]
-    return _endpoint(next(filter(None, map(os.environ.get, variables)), url))
+    return endpoint(next(filter(None, map(os.environ.get, variables)), url))
 
 
 def _flat(messages: object) -> tuple[object, ...]:
@@ -187,24 +144,6 @@ def _flat(messages: object) -> tuple[object, ...]:
 # --- model call: how it is asked -------------------------------------------------------------------------------------
 
 
-def _words(value: object) -> tuple[str, ...] | None:
-    found = (value,) if is_text(value) else tuple(word for word in sequence(value) if is_text(word))
-    return found or None
-
-
-_TOP_P: Final = ("top_p", "topP")
-_TOP_K: Final = ("top_k", "topK")
-_MAX_TOKENS: Final = (
-    "max_tokens", "max_completion_tokens", "max_output_tokens", "maxTokens", "maxOutputTokens", "max_new_tokens",
-    "max_tokens_to_sample", "num_predict",
-)  # fmt: skip
-_STOP: Final = ("stop", "stop_sequences", "stopSequences")
-_CHOICES: Final = ("n", "candidate_count")
-_NESTED: Final = ("model_kwargs", "generation_config", "inferenceConfig", "inference_config", "options")
-_ASKED: Final = frozenset({
-    "temperature", *_TOP_P, *_TOP_K, *_MAX_TOKENS, *_STOP, "frequency_penalty", "presence_penalty", "seed", *_CHOICES,
-    "stream", "streaming",
-})  # fmt: skip
 # LangChain's own reading of the parameters; the rest of the metadata is the user's and means something else.
 _LANGSMITH: Final = (("temperature", "ls_temperature"), ("max_tokens", "ls_max_tokens"), ("stop", "ls_stop"))
 
@@ -215,46 +154,9 @@ def _parameters(params: Loose, extra: Loose, built: Loose, facts: Loose) -> Mode
     ``ChatAnthropic(stop_sequences=...)`` is in neither parameters nor metadata, only in what the model was built with.
     """
     said = {name: facts.get(key) for name, key in _LANGSMITH}
-    for place in (built, *(inner for key in _NESTED if (inner := mapping(params.get(key)))), extra, params):
-        said.update([(name, value) for name, value in place.items() if name in _ASKED and value is not None])
-    values = tuple(said.values())
-    kinds = tuple(map(type, values))
-    if _HASHED.issuperset(kinds):
-        return _known_parameters(tuple(said), values, kinds)
-    return _spelled_out(said)
-
-
-# What is equal and has an equal hash whenever it means the same, given that the types are equal too.
-_HASHED: Final = frozenset({str, int, float, bool, type(None)})
-
-
-@functools.lru_cache(maxsize=256)
-def _known_parameters(names: tuple[str, ...], values: tuple[object, ...], _kinds: tuple[type, ...]) -> ModelParameters:
-    """Return the parameters of a call like an earlier one: a model is asked the same way each time."""
-    return _spelled_out(dict(zip(names, values, strict=True)))
-
-
-def _spelled_out(said: Loose) -> ModelParameters:
-    streams = said.get("stream") is True or said.get("streaming") is True
-    return ModelParameters(
-        temperature=fraction(said.get("temperature")),
-        top_p=_first(said, _TOP_P, fraction),
-        top_k=_first(said, _TOP_K, count),
-        max_tokens=_first(said, _MAX_TOKENS, count),
-        stop_sequences=_first(said, _STOP, _words) or (),
-        frequency_penalty=fraction(said.get("frequency_penalty")),
-        presence_penalty=fraction(said.get("presence_penalty")),
-        seed=count(said.get("seed")),
-        choice_count=_first(said, _CHOICES, count),
-        stream=True if streams else None,  # False is a client's default even while it streams
-    )
-
-
-def _first(said: Loose, names: Iterable[str], read: Callable[[object], _T | None]) -> _T | None:
-    for name in names:
-        if (value := said.get(name)) is not None and (found := read(value)) is not None:
-            return found
-    return None
+    for place in (built, *(inner for key in NESTED if (inner := mapping(params.get(key)))), extra, params):
+        said.update([(name, value) for name, value in place.items() if name in ASKED and value is not None])
+    return parameters(said)
 
 
 # --- model call: the tools -------------------------------------------------------------------------------------------
@@ -266,53 +168,6 @@ def _tools(params: Loose) -> tuple[object, ...]:
         if tools := sequence(found):
             return tuple(tools)
     return ()
-
-
-def _offered(tools: tuple[object, ...]) -> frozenset[str]:
-    """Return the names of all *tools*; OpenAI's shape, which LangChain makes for most providers, is read directly."""
-    names: set[str] = set()
-    for tool in tools:
-        shape = mapping(tool)
-        name = None if "function_declarations" in shape else mapping(shape.get("function")).get("name")
-        if name and is_text(name):
-            names.add(name)
-        else:
-            names.update(_tool_names(tool))
-    return frozenset(names)
-
-
-def _tool_names(tool: object) -> Iterator[str]:
-    """Yield the names under which the model may ask for *tool*; Google sends several functions as one tool."""
-    declared = sequence(mapping(tool).get("function_declarations"))
-    for one in declared or (tool,):
-        if name := text(member(_tool_body(one), "name")):
-            yield name
-
-
-def _tool_body(tool: object) -> object:
-    found = mapping(tool)
-    return mapping(found.get("function")) or mapping(found.get("toolSpec")) or tool
-
-
-def tool_definition(tool: object) -> dict[str, object]:
-    """Return a tool as it was sent, as the conventions' definition: type, name, description, parameters.
-
-    Args:
-        tool: OpenAI's, Anthropic's, Bedrock's or a plain shape, or an object with a name.
-    """
-    body = _tool_body(tool)
-    kind = text(mapping(tool).get("type"))
-    # Anthropic's own tools and OpenAI's built-in ones carry their name in the type; "custom" is a user's function.
-    definition: dict[str, object] = {"type": "function" if kind in {None, "custom"} else kind}
-    definition["name"] = text(member(body, "name")) or kind or ""
-    if description := text(member(body, "description")):
-        definition["description"] = description
-    found = mapping(body)
-    for key in ("parameters", "input_schema", "inputSchema"):
-        if schema := mapping(found.get(key)):
-            definition["parameters"] = mapping(schema.get("json")) or schema
-            break
-    return definition
 
 
 # --- tools and retrievers --------------------------------------------------------------------------------------------
@@ -363,79 +218,3 @@ def _document(found: object) -> Document:
         content=member(document, "page_content"),
         metadata=metadata or None,
     )
-
-
-# --- who asked -------------------------------------------------------------------------------------------------------
-
-_NAMED: Final = frozenset({"user_id", "session_id", "variant", "experiment", "experiment_variant"})
-_FRAMEWORK_KEYS: Final = frozenset({"thread_id", "run_id", "agent_name", "agent_kind", "revision_id"})
-_FRAMEWORK_KEY_STARTS: Final = ("langgraph_", "checkpoint", "ls_", "lc_", "__")
-_FRAMEWORK_TAG_STARTS: Final = ("graph:step:", "seq:step:", "map:key:", "branch:", "condition:", "retry:", "langsmith:")
-
-
-def request(metadata: object, tags: object) -> Request:
-    """Return who asked, from a run's metadata and tags, without what the frameworks put there.
-
-    A graph passes the same dozen keys to each of its nodes, so which are the user's is remembered by the set of keys,
-    and the request by its values where they are plain strings.
-    """
-    if not metadata and not tags:
-        return EMPTY
-    given = mapping(metadata)
-    labels = _own_tags(tuple(filter(is_text, sequence(tags)))) if tags else ()
-    keys = _own_keys(tuple(given))
-    thread = given.get("thread_id")
-    if thread is not None and type(thread) is not str:
-        thread = _identity(thread)
-    values = tuple([given[key] for key in keys])
-    if _STRINGS.issuperset(map(type, values)):
-        return _plain_request(keys, values, thread, labels)
-    return _request(keys, values, thread, labels)
-
-
-_STRINGS: Final = frozenset({str})
-
-
-def _request(keys: tuple[str, ...], values: tuple[object, ...], thread: object, tags: tuple[str, ...]) -> Request:
-    if not (keys or thread or tags):
-        return EMPTY
-    given = dict(zip(keys, values, strict=True))
-    return Request(
-        user_id=_identity(given.get("user_id")),
-        session_id=_identity(given.get("session_id")),
-        thread_id=_identity(thread),
-        variants=_variants(given),
-        metadata=tuple((key, value) for key, value in given.items() if key not in _NAMED),
-        tags=tags,
-    )
-
-
-_plain_request: Final = functools.lru_cache(maxsize=128)(_request)
-
-
-@functools.lru_cache(maxsize=512)
-def _own_keys(keys: tuple[object, ...]) -> tuple[str, ...]:
-    return tuple(
-        key for key in keys if is_text(key) and key not in _FRAMEWORK_KEYS and not key.startswith(_FRAMEWORK_KEY_STARTS)
-    )
-
-
-@functools.lru_cache(maxsize=512)
-def _own_tags(tags: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(tag for tag in tags if not tag.startswith(_FRAMEWORK_TAG_STARTS))
-
-
-def _identity(value: object) -> str | None:
-    if is_text(value):
-        return value or None
-    number = count(value)
-    return str(value) if number is not None or issubclass(type(value), UUID) else None
-
-
-def _variants(given: Loose) -> tuple[tuple[str, str], ...]:
-    found = given.get("variant")
-    if found is None:
-        found = given.get("experiment_variant")
-    if by_experiment := mapping(found):
-        return variants({key: value for key, value in by_experiment.items() if _identity(value)})
-    return variants(_identity(found), _identity(given.get("experiment")))

@@ -10,9 +10,9 @@ from agent_callbacks.langchain.base import HandlerBase
 from agent_callbacks.langchain.extract import model_call, request, retrieval_result, tool_result
 from agent_callbacks.langchain.reader import Reader
 from agent_callbacks.langchain.run import chain_run, stopped
-from agent_callbacks.langchain.shape import count, member, run_key, text
 from agent_callbacks.langchain.tool import retrieval, tool_call
 from agent_callbacks.metadata import EMPTY
+from agent_callbacks.reading.shape import count, member, run_key, text
 from agent_callbacks.recording.guard import attempted, guarded
 from agent_callbacks.recording.recorder import Recorder
 from agent_callbacks.recording.values import (

@@ -6,8 +6,8 @@ from langchain_core.messages import BaseMessage
 
 from agent_callbacks.langchain.answer import finish_of, output_message
 from agent_callbacks.langchain.content import message_chars, message_parts
-from agent_callbacks.langchain.extract import tool_definition
-from agent_callbacks.langchain.shape import member
+from agent_callbacks.reading.definition import tool_definition
+from agent_callbacks.reading.shape import member
 
 __all__ = ["Reader"]
 

@@ -7,8 +7,8 @@ import concurrent.futures
 import sys
 from typing import Final
 
-from agent_callbacks.langchain.extract import request
-from agent_callbacks.langchain.shape import Loose, count, mapping, member, sequence, text
+from agent_callbacks.reading.asker import request
+from agent_callbacks.reading.shape import Loose, count, mapping, member, sequence, text
 from agent_callbacks.recording.stack import owner_name
 from agent_callbacks.recording.values import AgentRun, ChainRun, GraphNode, Outcome
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from agent_callbacks.langchain.extract import attempt
-from agent_callbacks.langchain.shape import Loose, count, first_text, mapping, sequence, text
+from agent_callbacks.reading.shape import Loose, count, first_text, mapping, sequence, text
 from agent_callbacks.recording.values import Retrieval, ToolCall
 
 if TYPE_CHECKING:

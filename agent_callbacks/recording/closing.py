@@ -17,6 +17,7 @@ from agent_callbacks.recording.operation import AgentScope, Operation, Step
 from agent_callbacks.recording.steps import asked_tools
 from agent_callbacks.recording.values import (
     AgentRun,
+    Embedding,
     ModelCall,
     ModelResult,
     Outcome,
@@ -81,9 +82,19 @@ class Closing(Desk):
             if known and tool.name not in known:
                 agent.missing.append((tool, step, time.time_ns()))
             elif tool.call_id is not None:
-                step.asked.add(tool.call_id)
+                step.asked.append((tool.call_id, time.time_ns()))
         with self.shared.lock:
             agent.state = asked_tools(agent.state, step.index, tuple(ids))
+
+    def _asked_at_all(self, agent: AgentScope, wanted: tuple[RequestedTool, ...]) -> None:
+        """Note which tools the latest step asked for, where only the framework could read that out of the answer."""
+        step = agent.steps.get(agent.state.last)
+        if step is not None:
+            now = time.time_ns()
+            step.asked += [(tool.call_id, now) for tool in wanted if tool.call_id is not None]
+            with self.shared.lock:
+                ids = tuple(tool.call_id for tool in wanted if tool.call_id is not None)
+                agent.state = asked_tools(agent.state, step.index, ids)
 
     # --- closing -------------------------------------------------------------------------------------------------
 
@@ -103,7 +114,9 @@ class Closing(Desk):
             self._close_agent(operation, operation.agent, outcome, error)
             found.update(tally.run_totals(operation.agent))
         if isinstance(operation.value, ToolCall):
-            found.update(tally.tool_times(operation.intervals, operation.start_ns, now))
+            found.update(
+                tally.tool_times(operation.intervals, operation.start_ns, now, operation.asked_ns, operation.ran_ns)
+            )
         if operation.own_span is not None:
             found.update(operation.notes)
             self.writer.close(
@@ -120,7 +133,7 @@ class Closing(Desk):
         if operation.forget_task is not None:
             operation.forget_task()
             operation.forget_task = None  # it refers to the operation
-        if isinstance(operation.value, ModelCall | Retrieval):
+        if isinstance(operation.value, ModelCall | Embedding | Retrieval):
             operation.waited(operation.start_ns, now)
         if operation.placed is not None:
             operation.placed.open -= 1

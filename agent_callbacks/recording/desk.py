@@ -9,8 +9,9 @@ from opentelemetry import trace
 from agent_callbacks.convention import keys
 from agent_callbacks.convention.names import Namer
 from agent_callbacks.recording import process
+from agent_callbacks.recording.failure import error_type
 from agent_callbacks.recording.processor import install_processor
-from agent_callbacks.recording.writer import SpanWriter, error_type
+from agent_callbacks.recording.writer import SpanWriter
 from agent_callbacks.settings import Settings
 from agent_callbacks.version import __version__
 

@@ -39,28 +39,30 @@ No lock is taken anywhere: every field that changes is read once into a local, a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, cast, final
 
 from opentelemetry import trace
-from opentelemetry.context import Context, attach, create_key, get_current
+from opentelemetry.context import Context, attach, create_key, detach, get_current
 
 from agent_callbacks.recording import stack
 from agent_callbacks.recording.forwarding import ForwardingSpan, Receiver
 from agent_callbacks.recording.stack import current_loop, current_task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from contextvars import ContextVar
+    from types import FrameType
 
     from opentelemetry.trace import Span, SpanContext
 
 
 __all__ = [
-    "Body", "Kind", "LiveSpan", "Target", "body_of", "current_loop", "current_task", "enter", "finished", "leave",
-    "lingering", "owner_module", "parent_context", "use_flag_only",
+    "Body", "Kind", "LiveSpan", "Target", "alone", "apart", "body_of", "current_loop", "current_task", "enter",
+    "finished", "leave", "lingering", "owner_module", "parent_context", "use_flag_only", "visit",
 ]  # fmt: skip
 
 Kind: TypeAlias = Literal["model", "tool", "retriever", "chain"]
@@ -98,13 +100,24 @@ class Body:
         "task", "thread",
     )  # fmt: skip
 
-    def __init__(self, target: Target, kind: Kind, outer: Context, base: Context) -> None:
+    def __init__(self, target: Target, kind: Kind, outer: Context, base: Context, *, owned: bool = True) -> None:
         self.target: Target | None = target
         self.kind: Kind = kind
         self.outer = outer
         self.base = base
         self.before = _before(outer)
         self.thread = threading.get_ident()
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.frame: FrameType | None = None
+        self.owner = ""
+        self.task: weakref.ref[asyncio.Task[Any]] | None = None
+        self.suspends = True
+        self.marker: object = _ABSENT
+        if owned:
+            self._look_around()
+
+    def _look_around(self) -> None:
+        """Find out what owns the body, and where it runs."""
         loop = self.loop = current_loop()
         task = None if loop is None else asyncio.current_task(loop)
         # A start callback that is a task of its own says nothing about the body's task.
@@ -117,7 +130,7 @@ class Body:
             function = stack.about(frame)
             self.owner, engine = function.module, function.engine
             self.suspends = alone or function.suspends or (function.coroutine and self.task is None)
-        self.marker = _marker() if engine and kind in _MARKED else _ABSENT
+        self.marker = _marker() if engine and self.kind in _MARKED else _ABSENT
 
 
 def enter(
@@ -143,6 +156,33 @@ def enter(
     body = Body(target, kind, outer, base)
     attach(Context({**base, _BODY: body, _SPAN: LiveSpan(body)}))
     return body
+
+
+def alone(target: Target, *, kind: Kind, outer: Context) -> Body:
+    """Return the presence of an operation that has no body of its own: it spans several calls of the framework.
+
+    Nobody is inside of it but who visits it (`visit`), and only its own end ends it.
+    """
+    return Body(target, kind, outer, outer, owned=False)
+
+
+def apart(body: Body) -> Body:
+    """Leave *body* and return a presence like `alone` for its operation, which goes on as a stream."""
+    target = body.target
+    if target is None:
+        return body
+    leave(body)
+    return alone(target, kind=body.kind, outer=body.outer)
+
+
+@contextlib.contextmanager
+def visit(body: Body) -> Generator[None]:
+    """Make the span of *body*'s operation the current one inside the block, which must not be left half done."""
+    token = attach(Context({**here(), _BODY: body, _SPAN: LiveSpan(body)}))
+    try:
+        yield
+    finally:
+        detach(token)
 
 
 def leave(body: Body) -> None:

@@ -18,6 +18,7 @@ from agent_callbacks.recording.placement import agent_name, is_own_agent, place_
 from agent_callbacks.recording.values import (
     AgentRun,
     ChainRun,
+    Embedding,
     Key,
     ModelCall,
     Retrieval,
@@ -38,7 +39,12 @@ if TYPE_CHECKING:
 __all__ = ["Opening"]
 
 _SWEEP_SECONDS: Final = 60.0
-_KINDS: Final[dict[type, live.Kind]] = {ModelCall: "model", ToolCall: "tool", Retrieval: "retriever"}
+_KINDS: Final[dict[type, live.Kind]] = {
+    ModelCall: "model",
+    Embedding: "model",
+    ToolCall: "tool",
+    Retrieval: "retriever",
+}
 _NO_USER: Final = (
     'a run has a thread id but no user; give one: config={"metadata": {"user_id": ...}} '
     "or request_metadata(user_id=...)"
@@ -50,7 +56,9 @@ class Opening(Closing):
 
     # --- start ---------------------------------------------------------------------------------------------------
 
-    def start(self, key: Key | None, parent_key: Key | None, value: Start, at: int | None = None) -> None:
+    def start(
+        self, key: Key | None, parent_key: Key | None, value: Start, at: int | None = None, *, alone: bool = False
+    ) -> None:
         """Open an operation.
 
         Args:
@@ -58,6 +66,7 @@ class Opening(Closing):
             parent_key: The operation around it; None or unknown: the one whose body asks, else none.
             value: What starts.
             at: When, in nanoseconds of Unix time; now unless given.
+            alone: Whether what starts has no body that the caller is about to run: it spans several calls.
         """
         now = at or time.time_ns()
         if parent_key is None and self._given is None and self.enabled:
@@ -69,10 +78,10 @@ class Opening(Closing):
         current = live.here()
         if parent is None or parent.body is not live.innermost(current):
             current = self._without_lingering()
-        if parent is not None and self._is_hidden(value, parent, current):
+        if parent is not None and not alone and self._is_hidden(value, parent, current):
             self._start_hidden(Operation(cast("Recorder", self), key, parent, value, now), parent, current)
             return
-        self._start_shown(key, parent_key, parent, value, now, current)
+        self._start_shown(key, parent_key, parent, value, now, current, alone=alone)
 
     def _without_lingering(self) -> Context:
         """Close what was cancelled without a word in this task, and return the current context."""
@@ -85,7 +94,15 @@ class Opening(Closing):
         return type(value) is ChainRun and not self._inner_spans and live.is_in(parent.body, current)
 
     def _start_shown(
-        self, key: Key, parent_key: Key | None, parent: Operation | None, value: Start, now: int, current: Context
+        self,
+        key: Key,
+        parent_key: Key | None,
+        parent: Operation | None,
+        value: Start,
+        now: int,
+        current: Context,
+        *,
+        alone: bool,
     ) -> None:
         """Open an operation that may have a span of its own, or whose place has to be looked for."""
         context = live.parent_context(None if parent is None else parent.body, current)
@@ -100,7 +117,9 @@ class Opening(Closing):
         self._open[key] = operation
         if parent is not None:
             parent.children[key] = operation
-        operation.body = live.enter(operation, kind=_KINDS.get(type(value), "chain"), outer=current)
+        kind = _KINDS.get(type(value), "chain")
+        enter = live.alone if alone else live.enter
+        operation.body = enter(operation, kind=kind, outer=current)
         if parent is None:
             self._root_opened(operation)
 
@@ -200,11 +219,13 @@ class Opening(Closing):
         scope = agent.agent
         if scope is None:
             return
-        operation.prompt = prompt_of(value, operation.prompt_chars)
+        if value.decision is None:
+            operation.prompt = prompt_of(value, operation.prompt_chars)
         with self.shared.lock:
             placed = place_in_step(operation, scope, value)
             step = scope.steps.get(placed.index)
-            if step is None and (placed.attempt == 1 or operation.step is None):
+            known = operation.step if value.decision is None else None
+            if step is None and (placed.attempt == 1 or known is None):
                 step = self._open_step(operation, scope, agent, placed.index, context)
             step = step or operation.step
             scope.calls[operation.key] = operation

@@ -26,7 +26,8 @@ class Step:
     """One open step. It ends when all it asked for and caused has ended and the next step, or the run's end, has come.
 
     ``open`` counts what runs in it, ``foreign`` the spans others made there, ``asked`` holds the calls of tools that
-    have not started, ``last_ns`` is when the last thing it caused ended: its own end, in nanoseconds of Unix time.
+    have not started and when they were asked for, ``last_ns`` is when the last thing it caused ended: its own end.
+    Times are nanoseconds of Unix time.
     """
 
     __slots__ = (
@@ -43,12 +44,20 @@ class Step:
         self.last_ns = start_ns
         self.open = 0
         self.foreign = 0
-        self.asked: set[str] = set()
+        self.asked: list[tuple[str, int]] = []
         self.over = False
         self.outcome: Outcome = "success"
         self.error: str | None = None
         self.input_tokens = 0
         self.output_tokens = 0
+
+    def started(self, call_id: str | None) -> int | None:
+        """Strike tool call *call_id* off what was asked for; return when it was. Some providers give one id twice."""
+        for entry in self.asked:
+            if entry[0] == call_id:
+                self.asked.remove(entry)
+                return entry[1]
+        return None
 
     @property
     def settled(self) -> bool:
@@ -104,14 +113,15 @@ class Operation:
     ``said`` is what the framework said last of who asked, here or around, ``request`` what came of it.
     ``hangs_on`` is the operation whose span children hang on, None while it is this one; ``step`` is the
     step its body works for now; ``placed`` is the step that counts it as open; ``user_span`` is the span the
-    user has open around it, if any, and ``user_step`` the step at that time.
+    user has open around it, if any, and ``user_step`` the step at that time; ``asked_ns`` is when the model asked for
+    this tool and ``ran_ns`` how long the tool's own function ran, in nanoseconds, where that is known.
     """
 
     __slots__ = (
-        "agent", "ambient", "base", "body", "children", "error", "forget_task", "hangs_on", "identity", "intervals",
-        "key", "last_ns", "level", "notes", "outcome", "own_span", "parent", "placed", "prompt", "prompt_chars",
-        "recorder", "request", "said", "search", "start_ns", "step", "stream", "user_bytes", "user_span", "user_step",
-        "value",
+        "agent", "ambient", "asked_ns", "base", "body", "children", "error", "forget_task", "hangs_on", "identity",
+        "intervals", "key", "last_ns", "level", "notes", "outcome", "own_span", "parent", "placed", "prompt",
+        "prompt_chars", "ran_ns", "recorder", "request", "said", "search", "start_ns", "step", "stream", "user_bytes",
+        "user_span", "user_step", "value",
     )  # fmt: skip
 
     def __init__(self, recorder: Recorder, key: Key, parent: Operation | None, value: Start, start_ns: int) -> None:
@@ -146,6 +156,8 @@ class Operation:
         self.outcome: Outcome | None = None
         self.error: tuple[int, str] | None = None
         self.intervals: list[tuple[int, int]] = []
+        self.asked_ns: int | None = None
+        self.ran_ns: int | None = None
         self.search: Search | None = None
         self.forget_task: Callable[[], None] | None = None
 

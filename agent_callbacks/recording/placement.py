@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from agent_callbacks.recording import live
-from agent_callbacks.recording.steps import Level, ModelPlace, place_model, place_tool
+from agent_callbacks.recording.steps import Level, ModelPlace, place_decided, place_model, place_tool
 from agent_callbacks.recording.values import AgentRun, ChainRun, ModelCall, ToolCall
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ def prompt_of(value: ModelCall, chars: int) -> Hashable:
 
 def place_in_step(operation: Operation, scope: AgentScope, value: ModelCall) -> ModelPlace:
     """Place a model call of the agent *scope* itself; the caller holds the lock."""
+    if value.decision is not None:
+        scope.state, placed = place_decided(scope.state, value.decision, value.attempt)
+        return placed
     scope.state, placed = place_model(
         scope.state,
         _levels(operation),
@@ -62,8 +65,8 @@ def step_of_tool(operation: Operation, scope: AgentScope, value: ToolCall) -> St
     current = operation.step
     index = place_tool(scope.state, value.call_id, current.index if current is not None else 0)
     step = scope.steps.get(index, current)
-    if step is not None and value.call_id is not None:
-        step.asked.discard(value.call_id)
+    if step is not None:
+        operation.asked_ns = step.started(value.call_id)
     return step
 
 

@@ -7,15 +7,20 @@ reaches the agent (``guard.py``).
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
 from agent_callbacks.convention import keys
+from agent_callbacks.recording import live
+from agent_callbacks.recording.closing import UNKNOWN_TOOL_ERROR
+from agent_callbacks.recording.failure import error_type
 from agent_callbacks.recording.guard import attempted, guarded
 from agent_callbacks.recording.opening import Opening
 from agent_callbacks.recording.operation import Operation, Stream
 from agent_callbacks.recording.steps import model_failed
 from agent_callbacks.recording.values import (
+    Asked,
     Fact,
     Happened,
     Interrupted,
@@ -23,20 +28,24 @@ from agent_callbacks.recording.values import (
     ModelCall,
     ModelResult,
     Outcome,
+    Ran,
     Result,
     Resumed,
     Retried,
+    Returned,
     RunResult,
+    ToolCall,
     ToolResult,
 )  # fmt: skip
-from agent_callbacks.recording.writer import SpanWriter, error_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from opentelemetry.trace import Span
 
     from agent_callbacks.convention.attributes import Attributes
+    from agent_callbacks.recording.writer import SpanWriter
 
 __all__ = ["Recorder"]
 
@@ -73,13 +82,38 @@ class Recorder(Opening):
             case Interrupted():
                 operation.outcome = "interrupted"
             case Resumed():
+                operation.outcome = None
                 self._resumed_late(operation)
             case Retried():
                 operation.notes[keys.RETRY_ATTEMPT] = fact.attempt
             case Happened():
-                data = {} if fact.data is None or operation.level != "all" else {keys.EVENT_DATA: fact.data}
-                at_ns = operation.last_ns
-                self.write(operation, lambda writer, span, room: writer.event(span, fact.name, data, at_ns, room))
+                self._happened(operation, fact)
+            case Asked() if operation.agent is not None:
+                self._asked_at_all(operation.agent, fact.tools)
+            case Ran():
+                operation.ran_ns = fact.duration_ns
+            case Returned() if operation.body is not None:
+                self._went_on(operation, operation.body)
+            case _:
+                self._unmatched(None)
+
+    def _went_on(self, operation: Operation, body: live.Body) -> None:
+        """Let *operation* go on without its body and without the task that made the call, whose result it may be."""
+        operation.body = live.apart(body)
+        if operation.forget_task is not None:
+            operation.forget_task()
+            operation.forget_task = None
+
+    def _happened(self, operation: Operation, fact: Happened) -> None:
+        data = {} if fact.data is None or operation.level != "all" else {keys.EVENT_DATA: fact.data}
+        at_ns = operation.last_ns
+        self.write(operation, lambda writer, span, room: writer.event(span, fact.name, data, at_ns, room))
+
+    def visit(self, key: Key | None) -> AbstractContextManager[None]:
+        """Make an operation's span the current one for a while: what produces its stream runs in the consumer."""
+        operation = None if key is None else self._open.get(key)
+        body = None if operation is None else operation.body
+        return contextlib.nullcontext() if body is None else live.visit(body)
 
     @guarded
     def write(self, operation: Operation, change: Callable[[SpanWriter, Span, int], int | None]) -> None:
@@ -92,19 +126,20 @@ class Recorder(Opening):
 
     # --- end -----------------------------------------------------------------------------------------------------
 
-    def end(self, key: Key | None, result: Result, at: int | None = None) -> None:
+    def end(self, key: Key | None, result: Result, at: int | None = None, *, outcome: Outcome | None = None) -> None:
         """Close an operation that came to its end, well or stopped.
 
         Args:
             key: The operation.
             result: What came out.
             at: When, in nanoseconds of Unix time; now unless given.
+            outcome: How it went, where that is neither in *result* nor noted before.
         """
         now = at or time.time_ns()
         operation = self._taken(key)
         if operation is None:
             return
-        outcome: Outcome = operation.outcome or "success"
+        outcome = outcome or operation.outcome or "success"
         if isinstance(result, RunResult) and result.outcome != "success":
             outcome = result.outcome
         found: Attributes = {}
@@ -115,7 +150,8 @@ class Recorder(Opening):
             found.update(attempted(self, nothing, self._answered, operation, result))
         error = None
         if isinstance(result, ToolResult) and result.failed:
-            outcome, error = "failure", "tool_error"
+            missing = isinstance(operation.value, ToolCall) and operation.value.requested is not None
+            outcome, error = "failure", UNKNOWN_TOOL_ERROR if missing else "tool_error"
         self._close(operation, outcome, now, found, error=error)
 
     def fail(

@@ -14,10 +14,12 @@ Three things must not open a step of their own:
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-__all__ = ["Level", "ModelPlace", "StepState", "asked_tools", "model_failed", "place_model", "place_tool"]
+__all__ = [
+    "Level", "ModelPlace", "StepState", "asked_tools", "model_failed", "place_decided", "place_model", "place_tool",
+]  # fmt: skip
 
 # How much is remembered of one agent run; far above what lies side by side, and constant in the run's length.
 _MAX_SUPERSTEPS: Final = 16
@@ -55,6 +57,7 @@ class StepState:
     last: int = 0
     supersteps: _Supersteps = ()
     failed: tuple[Hashable, int] | None = None
+    decided: tuple[Hashable, int] | None = None
     tools: dict[str, int] = field(default_factory=dict[str, int])
 
 
@@ -90,8 +93,21 @@ def place_model(
     supersteps = state.supersteps
     for level, branch in branches:
         supersteps = _remember(supersteps, level, branch, index)
-    placed = StepState(max(state.last, index), supersteps, None, state.tools)
+    placed = replace(state, last=max(state.last, index), supersteps=supersteps, failed=None)
     return placed, ModelPlace(index, 2 if replayed else 1)
+
+
+def place_decided(state: StepState, decision: Hashable, attempt: int) -> tuple[StepState, ModelPlace]:
+    """Place a model call of which the framework says what it is part of.
+
+    Args:
+        state: The agent run so far.
+        decision: Names one decision of the agent; all calls of it are in one step.
+        attempt: Which attempt at the decision this is, from 1.
+    """
+    known = state.decided is not None and state.decided[0] == decision
+    index = state.decided[1] if known and state.decided is not None else state.last + 1
+    return replace(state, last=max(state.last, index), decided=(decision, index)), ModelPlace(index, attempt)
 
 
 def _repeated(state: StepState, prompt: Hashable, attempt: int) -> int | None:
@@ -145,7 +161,7 @@ def _remember(supersteps: _Supersteps, level: Level, branch: _Branch, index: int
 
 def model_failed(state: StepState, prompt: Hashable, index: int) -> StepState:
     """Note that a call failed: the same prompt again is a retry, not a new decision."""
-    return StepState(state.last, state.supersteps, (prompt, index), state.tools)
+    return replace(state, failed=(prompt, index))
 
 
 def asked_tools(state: StepState, index: int, call_ids: tuple[str, ...]) -> StepState:
@@ -155,7 +171,7 @@ def asked_tools(state: StepState, index: int, call_ids: tuple[str, ...]) -> Step
     tools = {**state.tools, **dict.fromkeys(call_ids, index)}
     while len(tools) > _MAX_TOOL_CALLS:
         del tools[next(iter(tools))]
-    return StepState(state.last, state.supersteps, state.failed, tools)
+    return replace(state, tools=tools)
 
 
 def place_tool(state: StepState, call_id: str | None, current: int) -> int:

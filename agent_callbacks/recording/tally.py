@@ -52,18 +52,28 @@ def stream_times(stream: Stream, start_ns: int, usage: Usage | None) -> Attribut
     return found
 
 
-def tool_times(intervals: Iterable[tuple[int, int]], start_ns: int, end_ns: int) -> Attributes:
-    """Return how long a tool waited for others (the union of *intervals*, clipped to the tool) and what is left."""
+def tool_times(
+    intervals: Iterable[tuple[int, int]], start_ns: int, end_ns: int, asked_ns: int | None, ran_ns: int | None
+) -> Attributes:
+    """Return how long a tool queued, waited for others and was handed in and out.
+
+    Waiting is the union of *intervals*, clipped to the tool. Queuing runs from *asked_ns*, when the model had asked for
+    it, to *start_ns*. Marshaling is what is left of the tool beside its own function, which ran for *ran_ns*
+    nanoseconds, or beside its waiting where the framework does not tell the function from itself.
+    """
     waited, reached = 0, start_ns
     for begin, end in sorted(intervals):
         begin, end = max(begin, reached), min(end, end_ns)  # noqa: PLW2901 - clipped
         if end > begin:
             waited += end - begin
             reached = end
-    return {
+    found: Attributes = {
         keys.TOOL_DOWNSTREAM_DURATION: waited / _NS,
-        keys.TOOL_MARSHALING_DURATION: max(0, end_ns - start_ns - waited) / _NS,
+        keys.TOOL_MARSHALING_DURATION: max(0, end_ns - start_ns - (waited if ran_ns is None else ran_ns)) / _NS,
     }
+    if asked_ns is not None:
+        found[keys.TOOL_QUEUE_DURATION] = max(0, start_ns - asked_ns) / _NS
+    return found
 
 
 def step_totals(step: Step) -> Attributes:

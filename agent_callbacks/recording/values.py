@@ -76,7 +76,11 @@ class ModelParameters:
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:
-    """One request to a model. ``tools`` are the tool definitions sent, as the framework sends them."""
+    """One request to a model. ``tools`` are the tool definitions sent, as the framework sends them.
+
+    ``decision`` names the agent's decision the call belongs to, where the framework says so: calls with one name share
+    a step. None leaves that to ``steps.py``.
+    """
 
     operation: Literal["chat", "text_completion", "embeddings"] = "chat"
     provider: str | None = None
@@ -89,6 +93,7 @@ class ModelCall:
     server_port: int | None = None
     internal: bool = False
     attempt: int = 1
+    decision: Hashable = None
     framework: Framework = "langchain"
     request: Request = EMPTY
 
@@ -126,6 +131,26 @@ class ModelResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Embedding:
+    """One request to an embedding model."""
+
+    provider: str | None = None
+    model: str | None = field(default=None, repr=False)
+    server_address: str | None = None
+    server_port: int | None = None
+    framework: Framework = "langchain"
+    request: Request = EMPTY
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingResult:
+    """What an embedding model made: how many vectors of how many dimensions, never the vectors."""
+
+    count: int | None = None
+    dimensions: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCall:
     """One execution of a tool. ``requested`` names a tool that does not exist."""
 
@@ -150,11 +175,12 @@ class ToolResult:
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """One query to a retriever."""
+    """One query to a retriever, or to a reranker, which retrieves out of what was retrieved."""
 
     source: str = field(repr=False)
     query: object = field(default=None, repr=False)
     top_k: int | None = None
+    rerank: bool = False
     framework: Framework = "langchain"
     request: Request = EMPTY
 
@@ -199,7 +225,7 @@ class Interrupted:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """The operation goes on where an earlier run was interrupted."""
+    """The operation goes on where it, or an earlier run, was interrupted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +235,25 @@ class Retried:
     attempt: int
 
 
-Fact: TypeAlias = Happened | Interrupted | Resumed | Retried
-Start: TypeAlias = AgentRun | ChainRun | ModelCall | ToolCall | Retrieval
-Result: TypeAlias = RunResult | ModelResult | ToolResult | RetrievalResult
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An agent run's latest decision asked for tools; what a model's own answer says need not be noted."""
+
+    tools: tuple[RequestedTool, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """The tool's own function was running for ``duration_ns`` nanoseconds; the rest is the framework's."""
+
+    duration_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The call has returned and its answer is still to come, as a stream: the operation goes on without a body."""
+
+
+Fact: TypeAlias = Happened | Interrupted | Resumed | Retried | Asked | Ran | Returned
+Start: TypeAlias = AgentRun | ChainRun | ModelCall | Embedding | ToolCall | Retrieval
+Result: TypeAlias = RunResult | ModelResult | EmbeddingResult | ToolResult | RetrievalResult

@@ -6,7 +6,6 @@ Nothing else in this package calls a span's mutators; ``live.py`` forwards what 
 
 from __future__ import annotations
 
-import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -17,10 +16,13 @@ from agent_callbacks.convention import attributes as attribute
 from agent_callbacks.convention import keys, openinference
 from agent_callbacks.convention.names import Namer, SpanName, genai_name
 from agent_callbacks.recording.cleaning import LINK_BYTES, Cleaning
+from agent_callbacks.recording.failure import error_type, said, stack
 from agent_callbacks.recording.messages import Fragment, MessageCache, MessageReader, joined
 from agent_callbacks.recording.values import (
     AgentRun,
     ChainRun,
+    Embedding,
+    EmbeddingResult,
     ModelCall,
     ModelResult,
     Outcome,
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
     from agent_callbacks.metadata import ContentLevel
     from agent_callbacks.settings import Settings
 
-__all__ = ["Opening", "SpanWriter", "StepStart", "error_type"]
+__all__ = ["Opening", "SpanWriter", "StepStart"]
 
 _CONTENT_ORDER: Final = ("off", "arguments", "tools", "all")
 _TOOLS: Final = _CONTENT_ORDER.index("tools")
@@ -52,7 +54,6 @@ _MAX_TOOL_SETS: Final = 256
 # The SDK drops the oldest attributes above its limit (128 by default); what identifies a span is set again near it.
 _MARGIN: Final = 24
 _SMALLEST_LIMIT: Final = 64
-_MAX_FRAMES: Final = 32
 _MAX_STATUS: Final = 2048
 _MAX_EVENT: Final = 16 * 1024
 
@@ -154,13 +155,23 @@ class SpanWriter(Cleaning):
                 target = opening.model and self.text(opening.model)
                 mark = "EMBEDDING" if opening.operation == "embeddings" else "LLM"
                 return namer.model(opening.operation), SpanKind.CLIENT, found, target, mark
+            case Embedding():
+                target = opening.model and self.text(opening.model)
+                return (
+                    namer.model("embeddings"),
+                    SpanKind.CLIENT,
+                    attribute.embedding(opening, self),
+                    target,
+                    "EMBEDDING",
+                )
             case ToolCall():
                 found = attribute.tool_call(opening, self)
                 named = namer.unknown_tool() if opening.requested is not None else namer.tool(opening.name)
                 return named, SpanKind.INTERNAL, found, self.text(opening.name), "TOOL"
             case Retrieval():
                 found = attribute.retrieval(opening, self)
-                return namer.retriever(opening.source), SpanKind.CLIENT, found, self.text(opening.source), "RETRIEVER"
+                mark = "RERANKER" if opening.rerank else "RETRIEVER"
+                return namer.retriever(opening.source), SpanKind.CLIENT, found, self.text(opening.source), mark
             case AgentRun():
                 found = attribute.agent_run(name, self)
                 return namer.agent_run(name), SpanKind.INTERNAL, found, name and self.text(name), "AGENT"
@@ -278,7 +289,7 @@ class SpanWriter(Cleaning):
         found: dict[str, Any] = {keys.EXCEPTION_TYPE: self.text(error_type(error))}
         left = room
         if level != "off":
-            for key, text in ((keys.EXCEPTION_MESSAGE, _message(error)), (keys.EXCEPTION_STACKTRACE, _stack(error))):
+            for key, text in ((keys.EXCEPTION_MESSAGE, said(error)), (keys.EXCEPTION_STACKTRACE, stack(error))):
                 if left > 0:
                     found[key] = self._sanitizer.clean(text, min(left, _MAX_EVENT))
                     left -= len(found[key].encode())
@@ -288,7 +299,7 @@ class SpanWriter(Cleaning):
 
     def said(self, error: BaseException) -> str:
         """Return what *error* says, for a status; the caller's ``close`` cleans it."""
-        return _message(error)[:_MAX_STATUS]
+        return said(error)[:_MAX_STATUS]
 
     def link(self, span: Span, context: SpanContext, kind: str) -> None:
         """Link *span* to one it follows."""
@@ -321,7 +332,7 @@ class SpanWriter(Cleaning):
         self.exception(span, error, None, None, self._level)
         span.set_attributes({keys.ERROR_TYPE: self.text(error_type(error))})
         span.set_status(
-            Status(StatusCode.ERROR, self.text(_message(error)[:_MAX_STATUS]) if self._level != "off" else None)
+            Status(StatusCode.ERROR, self.text(said(error)[:_MAX_STATUS]) if self._level != "off" else None)
         )
 
     def close_manual(self, span: Span, end_ns: int, *, failed: bool) -> None:
@@ -369,16 +380,13 @@ class SpanWriter(Cleaning):
         found: Attributes = {}
         match value:
             case ModelResult():
-                found = attribute.model_result(value, self)
-                if rank >= _ALL and value.messages:
-                    text, _ = joined([self.messages.output(m) for m in value.messages], self._room)
-                    found[keys.OUTPUT_MESSAGES] = text
-                    if self._openinference:
-                        found.update(openinference.output_messages(text))
+                found = self._answer(value, content=rank >= _ALL)
             case ToolResult():
                 if rank >= _TOOLS and value.output is not None:
                     text = self.content(value.output)
                     found = {keys.TOOL_RESULT: text, **self._doubled(keys.OUTPUT_VALUE, text)}
+            case EmbeddingResult():
+                found = attribute.embedding_result(value)
             case RetrievalResult():
                 found = attribute.retrieval_result(value)
                 if rank >= _ALL:
@@ -386,6 +394,16 @@ class SpanWriter(Cleaning):
             case RunResult():
                 if rank >= _ALL and self._bridged and value.output is not None:
                     found[keys.OUTPUT_VALUE] = self._state(value.output, last=True)
+        return found
+
+    def _answer(self, value: ModelResult, *, content: bool) -> Attributes:
+        """Return what a model answered, with its messages if *content* is wanted."""
+        found = attribute.model_result(value, self)
+        if content and value.messages:
+            text, _ = joined([self.messages.output(message) for message in value.messages], self._room)
+            found[keys.OUTPUT_MESSAGES] = text
+            if self._openinference:
+                found.update(openinference.output_messages(text))
         return found
 
     @property
@@ -412,26 +430,6 @@ class SpanWriter(Cleaning):
         if self._openinference:
             found.update(openinference.usage(usage))
         return found
-
-
-def error_type(error: BaseException) -> str:
-    """Return the type of *error* as the conventions want it: the class, qualified unless it is a builtin."""
-    kind = type(error)
-    module = kind.__module__
-    return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
-
-
-def _message(error: BaseException) -> str:
-    """Return what *error* says; the standard library copes with one whose ``__str__`` raises."""
-    return str(traceback.TracebackException(type(error), error, None, compact=True))
-
-
-def _stack(error: BaseException) -> str:
-    """Return where *error* came from, innermost last: without source lines, which would have to be read from disk."""
-    frames = list(traceback.walk_tb(error.__traceback__))[-_MAX_FRAMES:]
-    return "".join(
-        f'  File "{frame.f_code.co_filename}", line {line}, in {frame.f_code.co_qualname}\n' for frame, line in frames
-    )
 
 
 def _crowded(span: Span, coming: int) -> bool:

@@ -27,9 +27,9 @@ from langchain_core.outputs.chat_generation import merge_chat_generation_chunks
 from langgraph.types import Command
 
 from agent_callbacks.langchain import extract
-from agent_callbacks.langchain.finish import finish_reason
 from agent_callbacks.langchain.reader import Reader
 from agent_callbacks.metadata import EMPTY, Request
+from agent_callbacks.reading.finish import finish_reason
 from agent_callbacks.recording.values import (
     Document,
     ModelCall,

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from agent_callbacks.langchain import extract, usage
+from agent_callbacks.langchain import extract
+from agent_callbacks.metadata import EMPTY
 from agent_callbacks.privacy.sanitizer import Sanitizer
+from agent_callbacks.reading import usage
 from agent_callbacks.recording.values import Usage
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ def test_langchains_counts_are_read() -> None:
 
 def call(params: dict[str, Any], options: dict[str, Any] | None = None) -> ModelCall:
     """Return a call with *params*."""
-    return extract.model_call("chat", None, [[]], params, options, {"ls_temperature": 0.5}, None, extract.EMPTY)
+    return extract.model_call("chat", None, [[]], params, options, {"ls_temperature": 0.5}, None, EMPTY)
 
 
 @pytest.mark.parametrize("value", [1, 1.0, True, 0, 0.0, False, "1", [1], None])

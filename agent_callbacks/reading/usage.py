@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from agent_callbacks.langchain.shape import LARGEST_COUNT, Loose, count, mapping
+from agent_callbacks.reading.shape import LARGEST_COUNT, Loose, count, mapping
 from agent_callbacks.recording.values import Usage
 
 if TYPE_CHECKING:

@@ -1,0 +1,40 @@
+"""Putting a handler on LlamaIndex's dispatchers and taking it away, by identity: pydantic objects compare by value."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import llama_index_instrumentation as instrumentation
+
+if TYPE_CHECKING:
+    from llama_index_instrumentation.dispatcher import Dispatcher
+
+__all__ = ["install", "uninstall"]
+
+_lock = threading.Lock()
+
+
+def install(handler: Any, dispatcher: Dispatcher | None = None) -> None:
+    """Put *handler* into both lists of *dispatcher* (None: the root), each once."""
+    where = instrumentation.root_dispatcher if dispatcher is None else dispatcher
+    with _lock:
+        # New lists, never changed ones: a dispatcher's default lists are shared, and another thread may iterate.
+        if not _has(where.event_handlers, handler):
+            where.event_handlers = [*where.event_handlers, handler]
+        if not _has(where.span_handlers, handler):
+            where.span_handlers = [*where.span_handlers, handler]
+
+
+def uninstall(handler: Any) -> None:
+    """Take *handler* off every dispatcher."""
+    with _lock:
+        for where in list(instrumentation.root_manager.dispatchers.values()):
+            if _has(where.event_handlers, handler):
+                where.event_handlers = [other for other in where.event_handlers if other is not handler]
+            if _has(where.span_handlers, handler):
+                where.span_handlers = [other for other in where.span_handlers if other is not handler]
+
+
+def _has(handlers: list[Any], handler: object) -> bool:
+    return any(other is handler for other in handlers)

@@ -1,0 +1,202 @@
+"""A streamed model call lasts as long as its stream, however that ends."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, LLMMetadata
+from llama_index.core.llms import CustomLLM, MockLLM
+from llama_index.core.llms.callbacks import llm_completion_callback
+
+from tests.llamaindex.models import Line, ScriptedLLM, asks, says
+from tests.llamaindex.shared import outcomes, tree, trees
+
+if TYPE_CHECKING:
+    from agent_callbacks import AgentEventHandler
+    from tests.conftest import Spans
+
+HELLO = [ChatMessage("hello")]
+
+
+def model(*script: Any) -> ScriptedLLM:
+    """Return a model that plays *script*."""
+    return ScriptedLLM(script=list(script) or [says("a long answer in pieces")])
+
+
+def test_a_stream_is_open_until_it_is_read(events: AgentEventHandler, spans: Spans) -> None:
+    """The span ends with the last piece, says what was used, and when the first piece came."""
+    stream = model().stream_chat(HELLO)
+    assert events.open_runs == 1
+    assert [] == spans.names()
+    assert 4 == sum(1 for _ in stream)
+    assert events.open_runs == 0
+    found = spans.attributes("llm.chat")
+    assert {
+        "agent_callbacks.llm.chunks": 4,
+        "agent_callbacks.outcome": "success",
+        "gen_ai.request.stream": True,
+        "gen_ai.response.finish_reasons": ("stop",),
+        "gen_ai.usage.input_tokens": 100,
+        "gen_ai.usage.output_tokens": 10,
+    }.items() <= found.items()
+    assert found["gen_ai.response.time_to_first_chunk"] <= found["agent_callbacks.llm.time_to_first_content"]
+
+
+async def test_an_async_stream_is_open_until_it_is_read(events: AgentEventHandler, spans: Spans) -> None:
+    """The same when the pieces are awaited."""
+    stream = await model().astream_chat(HELLO)
+    assert events.open_runs == 1
+    assert 4 == len([piece async for piece in stream])
+    assert {"llm.chat": "success"} == outcomes(spans)
+
+
+@pytest.mark.parametrize("method", ["stream_chat", "stream_complete"])
+def test_a_consumer_gets_what_it_would_without_us(method: str, spans: Spans) -> None:
+    """The handler neither takes nor changes a piece."""
+    from agent_callbacks import AgentEventHandler
+
+    given = HELLO if method == "stream_chat" else "hello"
+    without = [piece.delta for piece in getattr(model(), method)(given)]
+    with AgentEventHandler(tracer_provider=spans.provider).install():
+        assert without == [piece.delta for piece in getattr(model(), method)(given)]
+
+
+def test_closing_a_stream_is_no_error(events: AgentEventHandler, spans: Spans) -> None:
+    """A consumer that leaves early abandons the call; what came until then is kept."""
+    stream = model().stream_chat(HELLO)
+    next(stream)
+    stream.close()
+    assert {"llm.chat": "abandoned"} == outcomes(spans)
+    assert spans.one("llm.chat").status.is_unset
+    assert spans.attributes("llm.chat")["agent_callbacks.llm.chunks"] == 1
+
+
+def test_a_stream_that_is_dropped_is_abandoned(events: AgentEventHandler, spans: Spans) -> None:
+    """A stream nobody ever reads ends when nobody has it any more."""
+    stream = model().stream_chat(HELLO)
+    assert events.open_runs == 1
+    del stream
+    assert {"llm.chat": "abandoned"} == outcomes(spans)
+
+
+async def test_an_async_stream_broken_out_of_is_abandoned(events: AgentEventHandler, spans: Spans) -> None:
+    """Breaking out of an asynchronous stream ends it as well."""
+    stream = await model().astream_chat(HELLO)
+    async for _ in stream:
+        break
+    await stream.aclose()
+    assert {"llm.chat": "abandoned"} == outcomes(spans)
+
+
+def test_a_stream_in_a_cycle_is_abandoned(events: AgentEventHandler, spans: Spans) -> None:
+    """A stream that only the garbage collector can drop ends when it does."""
+    holder: list[Any] = [model().stream_chat(HELLO)]
+    holder.append(holder)
+    del holder
+    gc.collect()
+    assert {"llm.chat": "abandoned"} == outcomes(spans)
+
+
+def test_a_stream_that_raises_has_failed(events: AgentEventHandler, spans: Spans) -> None:
+    """An error in the middle is the call's, recorded once."""
+    stream = model(Line("some words here", error=ConnectionError("reset"))).stream_chat(HELLO)
+    with pytest.raises(ConnectionError):
+        list(stream)
+    span = spans.one("llm.chat")
+    assert ("failure", "ConnectionError") == (
+        (span.attributes or {})["agent_callbacks.outcome"],
+        (span.attributes or {})["error.type"],
+    )
+    assert ["exception"] == [event.name for event in span.events]
+
+
+def test_a_call_between_two_pieces_is_no_child(events: AgentEventHandler, spans: Spans) -> None:
+    """What the consumer does while a stream is open is not inside it."""
+    stream = model().stream_chat(HELLO)
+    next(stream)
+    model(says("other")).chat(HELLO)
+    list(stream)
+    assert ["llm.chat", "llm.chat"] == trees(spans)
+
+
+def test_first_content_may_be_a_tool_call(events: AgentEventHandler, spans: Spans) -> None:
+    """A stream whose first content is a tool call says when that came."""
+    list(model(asks(("search_web", {"query": "x"}))).stream_chat(HELLO))
+    assert "agent_callbacks.llm.time_to_first_content" in spans.attributes("llm.chat")
+
+
+# --- models of other kinds -------------------------------------------------------------------------------------------
+def test_a_completion_behind_a_chat_is_one_call(events: AgentEventHandler, spans: Spans) -> None:
+    """A model that answers a chat by completing a prompt is asked once."""
+    MockLLM().chat(HELLO)
+    list(MockLLM().stream_chat(HELLO))
+    assert ["llm.chat", "llm.chat"] == trees(spans)
+
+
+class Plain(CustomLLM):
+    """A model whose own chat() has no decorator, so LlamaIndex emits no events for it."""
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        """Return a name."""
+        return LLMMetadata(model_name="plain-1")
+
+    def chat(self, messages: Any, **_: Any) -> ChatResponse:
+        """Answer."""
+        return ChatResponse(
+            message=ChatMessage(role="assistant", content="hi"),
+            raw={"usage": {"prompt_tokens": 5, "completion_tokens": 2}},
+        )
+
+    def stream_chat(self, messages: Any, **_: Any) -> Any:
+        """Answer in pieces."""
+        return (self.chat(messages) for _ in range(2))
+
+    @llm_completion_callback()
+    def complete(self, prompt: str, **_: Any) -> CompletionResponse:
+        """Complete."""
+        return CompletionResponse(text="hi")
+
+    @llm_completion_callback()
+    def stream_complete(self, prompt: str, **_: Any) -> Any:
+        """Complete in pieces."""
+        yield CompletionResponse(text="hi", delta="hi")
+
+
+def test_a_model_without_events_is_recorded(events: AgentEventHandler, spans: Spans) -> None:
+    """Parameters come from the model and tokens from its answer, no event needed."""
+    Plain().chat(HELLO)
+    found = spans.attributes("llm.chat")
+    assert ("plain-1", 5, 2) == (
+        found["gen_ai.request.model"],
+        found["gen_ai.usage.input_tokens"],
+        found["gen_ai.usage.output_tokens"],
+    )
+
+
+def test_a_stream_without_events_ends_with_its_generator(events: AgentEventHandler, spans: Spans) -> None:
+    """Without events nothing tells that a stream was read to the end but that it is gone: no failure is made up."""
+    for _ in Plain().stream_chat(HELLO):
+        pass
+    gc.collect()
+    assert "success" == outcomes(spans)["llm.chat"]
+
+
+def test_a_predict_is_its_model_call(events: AgentEventHandler, spans: Spans) -> None:
+    """predict() is a wrapper: the call behind it is the span."""
+    from llama_index.core import PromptTemplate
+
+    model(says("42")).predict(PromptTemplate("why {what}?"), what="this")
+    assert "llm.chat" == tree(spans)
+
+
+def test_the_streams_of_a_loop_that_is_gone_are_ended(events: AgentEventHandler, spans: Spans) -> None:
+    """An asynchronous stream that outlives its loop ends when it is dropped."""
+    stream = asyncio.run(model().astream_chat(HELLO))
+    assert events.open_runs == 1
+    del stream
+    gc.collect()
+    assert {"llm.chat": "abandoned"} == outcomes(spans)

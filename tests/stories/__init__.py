@@ -1,0 +1,1 @@
+"""The same stories told by both frameworks."""
