@@ -184,8 +184,7 @@ class Opening(Closing):
         if not is_own_agent(operation, value):
             return
         parent = operation.parent
-        outer = None if parent is None else parent.scope
-        name = agent_name(value, None if outer is None else outer.agent)
+        name = agent_name(operation, value)
         operation.agent = AgentScope(name, value.names)
         link = self._resumed(operation, value) or (None if late is None else (late, "late"))
         around = None if parent is None else operation.anchor.own_span

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from agent_callbacks.convention import keys
+from agent_callbacks.recording.closing import UNKNOWN_TOOL_ERROR
 from agent_callbacks.recording.guard import attempted, guarded
 from agent_callbacks.recording.opening import Opening
 from agent_callbacks.recording.operation import Operation, Stream
@@ -27,6 +28,7 @@ from agent_callbacks.recording.values import (
     Resumed,
     Retried,
     RunResult,
+    ToolCall,
     ToolResult,
 )  # fmt: skip
 from agent_callbacks.recording.writer import SpanWriter, error_type
@@ -114,7 +116,9 @@ class Recorder(Opening):
         if isinstance(result, ModelResult):
             found.update(attempted(self, nothing, self._answered, operation, result))
         error = None
-        if isinstance(result, ToolResult) and result.failed:
+        if isinstance(operation.value, ToolCall) and operation.value.requested is not None:
+            outcome, error = "failure", UNKNOWN_TOOL_ERROR
+        elif isinstance(result, ToolResult) and result.failed:
             outcome, error = "failure", "tool_error"
         self._close(operation, outcome, now, found, error=error)
 

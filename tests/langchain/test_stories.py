@@ -10,7 +10,7 @@ import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import ModelRetryMiddleware, SummarizationMiddleware
 from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import RunnableLambda, RunnableParallel, RunnablePassthrough
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
@@ -127,6 +127,32 @@ agent.run.boss
 └─ agent.step.2
    └─ llm.chat"""
     )
+
+
+@pytest.mark.parametrize(("name", "run"), [("support", "agent.run.support"), (None, "agent.run")])
+def test_an_agent_that_calls_itself_keeps_its_name(
+    name: str | None, run: str, handler: AgentCallbackHandler, spans: Spans
+) -> None:
+    """In a tool it is that agent again, not a nameless one, and counts from one."""
+
+    @tool
+    def ask_again(text: str) -> str:
+        """Ask again."""
+        return str(agent.invoke(question(text))["messages"][-1].content)
+
+    model = ScriptedChat(script=[asks(("ask_again", {"text": "?"})), says("inner"), says("outer")])
+    agent: Any = create_agent(model, [ask_again], name=name)
+    agent.invoke(question(), config(handler))
+    assert f"""\
+{run}
+├─ agent.step.1
+│  ├─ llm.chat
+│  └─ tool.ask_again
+│     └─ {run}
+│        └─ agent.step.1
+│           └─ llm.chat
+└─ agent.step.2
+   └─ llm.chat""" == tree(spans)
 
 
 def test_every_stay_of_a_swarm_member_is_a_run(handler: AgentCallbackHandler, spans: Spans) -> None:
@@ -357,6 +383,22 @@ def test_a_chain_has_no_steps(handler: AgentCallbackHandler, spans: Spans) -> No
 chain.greeting
 └─ llm.chat"""
     )
+
+
+@pytest.mark.parametrize(
+    ("runnable", "expected"),
+    [
+        (RunnableParallel(first=RunnableLambda(str), second=RunnableLambda(str)), "chain.runnable_parallel"),
+        (RunnablePassthrough.assign(first=RunnableLambda(str)), "chain.runnable_assign"),
+        (RunnablePassthrough.assign(first=RunnableLambda(str)).pick("first"), "chain.runnable_sequence"),
+    ],
+)
+def test_a_composed_chain_is_called_by_its_kind(
+    runnable: Any, expected: str, handler: AgentCallbackHandler, spans: Spans
+) -> None:
+    """LangChain writes the keys behind it, in angle brackets: they are no placeholder the user forgot to fill."""
+    runnable.invoke({"x": 1}, config(handler))
+    assert expected == tree(spans)
 
 
 def test_agent_kind_overrides(handler: AgentCallbackHandler, spans: Spans) -> None:
