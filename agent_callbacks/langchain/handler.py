@@ -30,9 +30,11 @@ from agent_callbacks.recording.values import (
     ToolCall,
     ToolResult,
 )  # fmt: skip
+from agent_callbacks.settings import check_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Never
     from uuid import UUID
 
     from opentelemetry.metrics import MeterProvider
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["AgentCallbackHandler"]
 
 _READER: Final = Reader()
+_ARGUMENTS: Final = ("tracer_provider", "meter_provider", "settings")
 
 
 class AgentCallbackHandler(HandlerBase):
@@ -55,6 +58,10 @@ class AgentCallbackHandler(HandlerBase):
         tracer_provider: Where spans go; the global provider unless given.
         meter_provider: Where metrics go; the global provider unless given.
         settings: ``Settings.load()`` unless given.
+        **unknown: Refused.
+
+    Raises:
+        TypeError: An unknown argument, with the nearest known one.
     """
 
     # A sync handler on the caller's own task: only so is what it makes current seen by the body that follows.
@@ -66,7 +73,9 @@ class AgentCallbackHandler(HandlerBase):
         tracer_provider: TracerProvider | None = None,
         meter_provider: MeterProvider | None = None,
         settings: Settings | None = None,
+        **unknown: Never,
     ) -> None:
+        check_arguments("AgentCallbackHandler", unknown, _ARGUMENTS, settings)
         self._recorder = Recorder(_READER, tracer_provider, meter_provider, settings)
 
     @property
