@@ -108,14 +108,23 @@ def _spoken(message: object) -> list[Part]:
         content = [block for block in sequence(content) if text(mapping(block).get("type")) not in _CALLS]
     parts = content_parts(content)
     extra = mapping(member(message, "additional_kwargs"))
-    if extra and not any(part["type"] == "reasoning" for part in parts):
-        # DeepSeek, Groq, xAI and vLLM put the reasoning beside the content.
-        if thought := first_text(extra, ("reasoning_content", "reasoning")):
-            parts.insert(0, {"type": "reasoning", "content": thought})
-    if not parts:  # OpenAI leaves the content empty when the model refuses or speaks aloud
-        said = first_text(extra, ("refusal",)) or first_text(mapping(extra.get("audio")), ("transcript",))
-        parts += [] if said is None else [_text_part(said)]
+    if extra:
+        parts = _beside(extra, parts) + parts
     return parts + [_call(call) for call in calls]
+
+
+def _beside(extra: Loose, parts: list[Part]) -> list[Part]:
+    """Return what a provider puts beside the content, where *parts* do not say it."""
+    found: list[Part] = []
+    # DeepSeek, Groq, xAI and vLLM put the reasoning there.
+    thought = first_text(extra, ("reasoning_content", "reasoning"))
+    if thought and not any(part["type"] == "reasoning" for part in parts):
+        found.append({"type": "reasoning", "content": thought})
+    # OpenAI leaves the content empty when the model refuses or speaks aloud.
+    said = first_text(extra, ("refusal",)) or first_text(mapping(extra.get("audio")), ("transcript",))
+    if said and not parts:
+        found.append(_text_part(said))
+    return found
 
 
 def _answer(message: object) -> Part:
