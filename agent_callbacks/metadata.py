@@ -95,7 +95,7 @@ def baggage_request(context: Context, allowed: tuple[str, ...]) -> Request | Non
     said = {
         key.replace(".", "_"): value[:_MAX_BAGGAGE]
         for key, value in entries.items()
-        if key in allowed and isinstance(value, str)
+        if key in allowed and isinstance(value, str) and value
     }
     if not said:
         return None

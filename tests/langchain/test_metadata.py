@@ -449,6 +449,15 @@ def test_baggage_is_bounded(handler: AgentCallbackHandler, spans: Spans) -> None
     assert len(spans.attributes("tool.look")[USER]) == 256
 
 
+def test_empty_baggage_names_nobody(handler: AgentCallbackHandler, spans: Spans) -> None:
+    """What a gateway sends empty is not there."""
+    with carrying(user_id="", session_id="s-9"):
+        look.invoke({"text": "x"}, config(handler))
+    found = spans.attributes("tool.look")
+    assert USER not in found
+    assert "s-9" == found[SESSION]
+
+
 async def test_baggage_is_never_written(handler: AgentCallbackHandler) -> None:
     """Nothing given to us leaves the process with the user's outgoing requests."""
     found: list[Any] = []
