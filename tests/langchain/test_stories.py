@@ -16,12 +16,12 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import Command, RetryPolicy, Send, interrupt
 
+from agent_callbacks import AgentCallbackHandler, Settings
 from agent_callbacks.analysis.trace import load
 from tests.langchain.models import ScriptedChat
 from tests.langchain.stories import USER, asks, question, says
 
 if TYPE_CHECKING:
-    from agent_callbacks import AgentCallbackHandler
     from tests.conftest import Spans
 
 
@@ -371,6 +371,33 @@ def test_a_static_breakpoint_interrupts(handler: AgentCallbackHandler, spans: Sp
     first, second = spans.finished()
     assert (first.attributes or {})["agent_callbacks.outcome"] == "interrupted"
     assert [link.context.span_id for link in second.links] == [first.context.span_id]
+
+
+@pytest.mark.parametrize("how", ["invoke", "ainvoke"])
+async def test_nodes_that_are_shown_stand_beside_the_steps(how: str, spans: Spans) -> None:
+    """A node may take several steps and begins before the one it takes: inside one it would outlive it."""
+    handler = AgentCallbackHandler(tracer_provider=spans.provider, settings=Settings(inner_spans=True))
+    agent = support(asks(("search_web", {"query": "a"})), says("done"))
+    if how == "invoke":
+        agent.invoke(question(), config(handler))
+    else:
+        await agent.ainvoke(question(), config(handler))
+    assert (
+        tree(spans)
+        == """\
+agent.run.support
+├─ node.model
+├─ agent.step.1
+│  ├─ llm.chat
+│  └─ tool.search_web
+├─ node.tools
+├─ node.model
+└─ agent.step.2
+   └─ llm.chat"""
+    )
+    ends = {span.context.span_id: span.end_time or 0 for span in spans.finished()}
+    late = [span.name for span in spans.finished() if span.parent and (span.end_time or 0) > ends[span.parent.span_id]]
+    assert [] == late
 
 
 def test_a_chain_has_no_steps(handler: AgentCallbackHandler, spans: Spans) -> None:
