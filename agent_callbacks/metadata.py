@@ -6,18 +6,19 @@ A value is replaced, never mutated, so two requests that interleave in one proce
 from __future__ import annotations
 
 import difflib
-import functools
-import inspect
 import warnings
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal, ParamSpec, TypeVar, cast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal, ParamSpec, TypeVar, cast
+from uuid import UUID
 
 from opentelemetry import baggage
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context, create_key
 
-__all__ = ["EMPTY", "Request", "baggage_request", "current_request", "request_metadata", "with_request"]
+from agent_callbacks.scope import Entry, entered, left, wrapped
+
+__all__ = ["EMPTY", "Request", "baggage_request", "current_request", "identity", "request_metadata", "with_request"]
 
 ContentLevel = Literal["off", "arguments", "tools", "all"]
 CONTENT_LEVELS: Final[tuple[ContentLevel, ...]] = ("off", "arguments", "tools", "all")
@@ -94,7 +95,7 @@ def baggage_request(context: Context, allowed: tuple[str, ...]) -> Request | Non
     said = {
         key.replace(".", "_"): value[:_MAX_BAGGAGE]
         for key, value in entries.items()
-        if key in allowed and isinstance(value, str)
+        if key in allowed and isinstance(value, str) and value
     }
     if not said:
         return None
@@ -146,21 +147,25 @@ class request_metadata:  # noqa: N801 - reads as a verb where it is used, like c
                     stacklevel=2,
                 )
         self._request = Request(
-            user_id=_text(user_id),
-            session_id=_text(session_id),
+            user_id=_said("user_id", user_id),
+            session_id=_said("session_id", session_id),
             variants=variants(variant, experiment),
             content=content,
             metadata=tuple(metadata.items()),
         )
-        self._tokens: list[Any] = []
+        self._entries: list[Entry] = []
 
     def __enter__(self) -> Request:
-        merged = self._request.over(current_request())
-        self._tokens.append(otel_context.attach(with_request(merged, otel_context.get_current())))
+        # Another object than any other block's, so that leaving finds its own.
+        merged = replace(self._request.over(current_request()))
+        self._entries.append(entered(_KEY, merged))
         return merged
 
     def __exit__(self, *_: object) -> None:
-        otel_context.detach(self._tokens.pop())
+        current = current_request()
+        own = next((entry for entry in reversed(self._entries) if entry.value is current), self._entries[-1])
+        self._entries.remove(own)
+        left(own)
 
     async def __aenter__(self) -> Request:
         return self.__enter__()
@@ -169,41 +174,56 @@ class request_metadata:  # noqa: N801 - reads as a verb where it is used, like c
         self.__exit__()
 
     def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
-        """Wrap *function* so that each of its calls runs with this metadata."""
-        if inspect.iscoroutinefunction(function):
-            coroutine = cast("Callable[_P, Awaitable[Any]]", function)
-
-            @functools.wraps(function)
-            async def asynchronous(*args: _P.args, **kwargs: _P.kwargs) -> Any:
-                with self._fresh():
-                    return await coroutine(*args, **kwargs)
-
-            return cast("Callable[_P, _R]", asynchronous)
-
-        @functools.wraps(function)
-        def synchronous(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-            with self._fresh():
-                return function(*args, **kwargs)
-
-        return synchronous
+        """Wrap *function* (a generator function too) so that each of its calls runs with this metadata."""
+        return wrapped(function, self._fresh)
 
     def _fresh(self) -> request_metadata:
-        """Return a twin with its own tokens: a decorated function may run many times at once."""
+        """Return a twin with its own entries: a decorated function may run many times at once."""
         twin = object.__new__(request_metadata)
         twin._request = self._request
-        twin._tokens = []
+        twin._entries = []
         return twin
 
 
 def variants(variant: object, experiment: object = None) -> tuple[tuple[str, str], ...]:
-    """Return *variant* (a string, or a mapping experiment -> variant) as pairs."""
-    if variant is None:
-        return ()
-    if isinstance(variant, Mapping):
-        pairs = cast("Mapping[object, object]", variant)
-        return tuple((str(key), str(value)) for key, value in pairs.items())
-    return ((str(experiment) if experiment else "variant", str(variant)),)
+    """Return *variant* (a string, or a mapping experiment -> variant) as pairs, without what is no `identity`."""
+    if issubclass(type(variant), Mapping):
+        pairs = cast("Mapping[object, object]", variant).items()
+        return tuple((key, value) for one, other in pairs if (key := identity(one)) and (value := _variant(other)))
+    named = _variant(variant)
+    return () if named is None else ((identity(experiment) or "variant", named),)
 
 
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+_LARGEST_ID: Final = 2**128  # a UUID as a number; beyond, str() of an int may be refused
+
+
+def identity(value: object) -> str | None:
+    """Return the name of somebody or something: a string with something in it, a whole number, a UUID; else None."""
+    kind = type(value)
+    if issubclass(kind, str):
+        return cast("str", value) or None
+    if kind is int or kind is float:
+        number = cast("float", value)
+        return str(value) if -_LARGEST_ID < number < _LARGEST_ID and number == int(number) else None
+    return str(value) if issubclass(kind, UUID) else None
+
+
+def _variant(value: object) -> str | None:
+    """Return the variant served; a switch's is true or false, a share's a fraction."""
+    kind = type(value)
+    return str(cast("float", value)).lower() if kind is bool or kind is float else identity(value)
+
+
+def _said(name: str, value: object) -> str | None:
+    """Return *value* as an identity; what is none is left out, and the caller of the block told."""
+    found = identity(value)
+    if found is None and type(value) not in _NOTHING:
+        warnings.warn(
+            f"request_metadata({name}=...) got {type(value).__name__}, which names nobody, and is left out; "
+            "give a string, a whole number or a UUID",
+            stacklevel=3,
+        )
+    return found
+
+
+_NOTHING: Final = (type(None), str)

@@ -14,9 +14,9 @@ from agent_callbacks.metadata import CONTENT_LEVELS, ContentLevel
 from agent_callbacks.privacy.sanitizer import Sanitizer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "check_arguments"]
 
 logger = logging.getLogger("agent_callbacks")
 
@@ -92,7 +92,7 @@ class Settings:
             if not isinstance(getattr(self, name), bool):
                 message = f"Settings({name}={getattr(self, name)!r}): must be True or False"
                 raise ValueError(message)  # noqa: TRY004 - all bad values raise the same error
-        for name, kind in (("naming", NamingConvention), ("sanitizer", Sanitizer)):
+        for name, kind in (("naming", NamingConvention), ("sanitizer", Sanitizer), ("baggage_keys", tuple)):
             if not isinstance(getattr(self, name), kind):
                 message = f"Settings({name}=...): must be a {kind.__name__}, not {type(getattr(self, name)).__name__}"
                 raise TypeError(message)
@@ -124,6 +124,28 @@ def unknown_setting(name: str, known: Mapping[str, object]) -> str:
     close = difflib.get_close_matches(name, known, 1, 0.5)
     hint = f"did you mean {close[0]!r}?" if close else f"known settings: {', '.join(sorted(known))}"
     return f"unknown setting {name!r}; {hint}"
+
+
+HANDLER_ARGUMENTS: Final = ("tracer_provider", "meter_provider", "settings")
+"""What a handler of either framework takes."""
+
+
+def check_arguments(owner: str, unknown: Iterable[str], known: Sequence[str], settings: object) -> None:
+    """Refuse what *owner* is called with and does not take.
+
+    Raises:
+        TypeError: An unknown name, with where it belongs or the nearest known one; settings that are no ``Settings``.
+    """
+    for name in unknown:
+        if name in Settings.__dataclass_fields__:
+            raise TypeError(
+                f"{owner}() has no argument {name!r}, it is a setting: {owner}(settings=Settings({name}=...))"
+            )
+        close = difflib.get_close_matches(name, known, 1, 0.5)
+        hint = f"did you mean {close[0]!r}?" if close else f"known arguments: {', '.join(known)}"
+        raise TypeError(f"{owner}() has no argument {name!r}; {hint}")
+    if settings is not None and not isinstance(settings, Settings):
+        raise TypeError(f"{owner}(settings=...): must be a Settings, not {type(settings).__name__}")
 
 
 def _flag(text: str) -> bool:

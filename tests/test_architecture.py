@@ -18,10 +18,11 @@ PACKAGE: Final = "agent_callbacks"
 ROOT: Final = Path(__file__).resolve().parent.parent
 
 # --- the rules -------------------------------------------------------------------------------------------------------
-FLOOR: Final = frozenset({"convention", "metadata", "privacy", "settings", "tokens", "values", "version"})
+FLOOR: Final = frozenset({"convention", "metadata", "privacy", "scope", "settings", "tokens", "values", "version"})
 BELOW: Final[dict[str, frozenset[str]]] = {
     "version": frozenset(),
-    "metadata": frozenset(),
+    "scope": frozenset(),
+    "metadata": frozenset({"scope"}),
     "values": frozenset({"metadata"}),
     "privacy": frozenset(),
     "convention": frozenset({"metadata", "values"}),

@@ -9,6 +9,7 @@ from typing import Final
 __all__ = ["main"]
 
 _NEEDED: Final = ("click", "rich")
+_FAILED: Final = 1
 _USAGE_ERROR: Final = 2
 
 
@@ -21,4 +22,8 @@ def main() -> None:
         sys.exit(_USAGE_ERROR)
     from agent_callbacks.cli.root import root
 
-    root.main(prog_name="agent-callbacks")
+    try:
+        root.main(prog_name="agent-callbacks")
+    except OSError as error:  # such as a full disk behind the output; a closed pipe is the library's own business
+        sys.stderr.write(f"agent-callbacks: {error.strerror or error}\n")
+        sys.exit(_FAILED)

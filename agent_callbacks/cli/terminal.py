@@ -32,7 +32,7 @@ _HOW_TO_GET_ONE: Final = "to get a trace: agent-callbacks demo"
 
 def width() -> int:
     """Return the width to draw in: ``COLUMNS``, else the terminal's, else 100."""
-    if os.environ.get("COLUMNS", "").isdecimal() or sys.stdout.isatty():
+    if os.environ.get("COLUMNS", "").isdecimal() or _shown():
         return shutil.get_terminal_size((_WIDTH_WITHOUT_TERMINAL, 24)).columns
     return _WIDTH_WITHOUT_TERMINAL
 
@@ -46,12 +46,17 @@ def color() -> bool:
         return False
     if os.environ.get("FORCE_COLOR"):
         return True
-    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    return _shown() and os.environ.get("TERM") != "dumb"
+
+
+def _shown() -> bool:
+    """Return whether the output is a terminal; a process started with it closed has none at all."""
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def echo(text: str) -> None:
     """Print *text*, with a question mark for what the output's encoding lacks; colours in it are kept."""
-    encoding = sys.stdout.encoding or "utf-8"
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     click.echo(text.encode(encoding, "replace").decode(encoding), color=True)
 
 

@@ -10,6 +10,7 @@ The ledger also admits spans to the SDK's queue, never more than fit, so the SDK
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections import Counter
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol
 
+from opentelemetry.sdk.environment_variables import OTEL_BSP_SCHEDULE_DELAY
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ __all__ = ["Answer", "CountingExporter", "Counts", "Destination", "Ledger", "Rec
 logger = logging.getLogger("agent_callbacks")
 
 _POLL_SECONDS: Final = 0.1
+# The SDK waits five seconds: too long for who looks at a trace of now, and for what SIGKILL takes along.
+_DELAY_MILLIS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +281,13 @@ class Destination(BatchSpanProcessor):
         self._flusher: threading.Thread | None = None
         self._lost_before = 0
         self._closed = False
-        super().__init__(self._counting, max_queue_size=queue, max_export_batch_size=min(batch, queue))
+        delay = None if OTEL_BSP_SCHEDULE_DELAY in os.environ else _DELAY_MILLIS
+        super().__init__(
+            self._counting,
+            max_queue_size=queue,
+            schedule_delay_millis=delay,
+            max_export_batch_size=min(batch, queue),
+        )
 
     def on_end(self, span: ReadableSpan) -> None:
         """Queue *span*, if it is sampled and there is room."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import logging
 import os
@@ -24,7 +23,7 @@ from agent_callbacks.delivery.accounting import Answer, Destination, Snapshot, f
 from agent_callbacks.delivery.fence import SanitizingSpanExporter
 from agent_callbacks.delivery.shutdown import ProcessEnd, close_operations
 from agent_callbacks.recording import process
-from agent_callbacks.settings import Settings
+from agent_callbacks.settings import Settings, check_arguments
 from agent_callbacks.store.read import Store
 from agent_callbacks.store.schema import StoreError, default_path
 from agent_callbacks.store.write import StoreExporter
@@ -228,7 +227,8 @@ def configure(
         RuntimeError: It is configured already, with other arguments.
     """
     global _current  # noqa: PLW0603 - one configuration per process, as there is one global provider
-    _check(unknown, tracer_provider)
+    check_arguments("configure", unknown, _ARGUMENTS, settings)
+    _check(tracer_provider)
     settings = Settings.load() if settings is None else settings
     if not (settings.enabled and Settings.load().enabled):
         return _OFF
@@ -243,15 +243,7 @@ def configure(
         return _current[1]
 
 
-def _check(unknown: Mapping[str, object], tracer_provider: object) -> None:
-    for name in unknown:
-        if name in Settings.__dataclass_fields__:
-            raise TypeError(
-                f"configure() has no argument {name!r}, it is a setting: configure(settings=Settings({name}=...))"
-            )
-        close = difflib.get_close_matches(name, _ARGUMENTS, 1, 0.5)
-        hint = f"did you mean {close[0]!r}?" if close else f"known arguments: {', '.join(_ARGUMENTS)}"
-        raise TypeError(f"configure() has no argument {name!r}; {hint}")
+def _check(tracer_provider: object) -> None:
     if tracer_provider is not None and not isinstance(tracer_provider, TracerProvider):
         raise TypeError(
             f"configure(tracer_provider=...): must be an opentelemetry.sdk.trace.TracerProvider, "
@@ -262,7 +254,10 @@ def _check(unknown: Mapping[str, object], tracer_provider: object) -> None:
 def _store_path(store: bool | str | Path) -> Path | None:  # noqa: FBT001 - configure()'s argument, handed on
     if isinstance(store, bool):
         return default_path() if store else None
-    return Path(store).expanduser()
+    try:
+        return Path(store).expanduser()
+    except TypeError as error:
+        raise TypeError(f"configure(store=...): must be True, False or a path, not {type(store).__name__}") from error
 
 
 def _same(current: tuple[_Arguments, Delivery], asked: _Arguments) -> Delivery:

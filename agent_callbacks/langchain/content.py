@@ -82,8 +82,13 @@ def plain_content(content: object) -> object:
 
 
 def tool_calls(message: object) -> list[Loose]:
-    """Return the tools a message asks for, those with arguments that are no JSON included."""
+    """Return the tools a message asks for, those with arguments that are no JSON included.
+
+    Before there were tools, OpenAI's models called one function, which LangChain leaves beside the content.
+    """
     calls = (*sequence(member(message, "tool_calls")), *sequence(member(message, "invalid_tool_calls")))
+    if not calls and (extra := mapping(member(message, "additional_kwargs"))):
+        calls = (extra.get("function_call"),)
     return [call for call in map(mapping, calls) if text(call.get("name"))]
 
 
@@ -102,12 +107,24 @@ def _spoken(message: object) -> list[Part]:
     if calls and not is_text(content):
         content = [block for block in sequence(content) if text(mapping(block).get("type")) not in _CALLS]
     parts = content_parts(content)
-    if not any(part["type"] == "reasoning" for part in parts):
-        # DeepSeek, Groq, xAI and vLLM put the reasoning beside the content.
-        extra = mapping(member(message, "additional_kwargs"))
-        if thought := first_text(extra, ("reasoning_content", "reasoning")):
-            parts.insert(0, {"type": "reasoning", "content": thought})
+    extra = mapping(member(message, "additional_kwargs"))
+    if extra:
+        parts = _beside(extra, parts) + parts
     return parts + [_call(call) for call in calls]
+
+
+def _beside(extra: Loose, parts: list[Part]) -> list[Part]:
+    """Return what a provider puts beside the content, where *parts* do not say it."""
+    found: list[Part] = []
+    # DeepSeek, Groq, xAI and vLLM put the reasoning there.
+    thought = first_text(extra, ("reasoning_content", "reasoning"))
+    if thought and not any(part["type"] == "reasoning" for part in parts):
+        found.append({"type": "reasoning", "content": thought})
+    # OpenAI leaves the content empty when the model refuses or speaks aloud.
+    said = first_text(extra, ("refusal",)) or first_text(mapping(extra.get("audio")), ("transcript",))
+    if said and not parts:
+        found.append(_text_part(said))
+    return found
 
 
 def _answer(message: object) -> Part:

@@ -30,9 +30,11 @@ from agent_callbacks.recording.values import (
     ToolCall,
     ToolResult,
 )  # fmt: skip
+from agent_callbacks.settings import HANDLER_ARGUMENTS, check_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Never
     from uuid import UUID
 
     from opentelemetry.metrics import MeterProvider
@@ -55,6 +57,10 @@ class AgentCallbackHandler(HandlerBase):
         tracer_provider: Where spans go; the global provider unless given.
         meter_provider: Where metrics go; the global provider unless given.
         settings: ``Settings.load()`` unless given.
+        **unknown: Refused.
+
+    Raises:
+        TypeError: An unknown argument, with the nearest known one.
     """
 
     # A sync handler on the caller's own task: only so is what it makes current seen by the body that follows.
@@ -66,7 +72,9 @@ class AgentCallbackHandler(HandlerBase):
         tracer_provider: TracerProvider | None = None,
         meter_provider: MeterProvider | None = None,
         settings: Settings | None = None,
+        **unknown: Never,
     ) -> None:
+        check_arguments("AgentCallbackHandler", unknown, HANDLER_ARGUMENTS, settings)
         self._recorder = Recorder(_READER, tracer_provider, meter_provider, settings)
 
     @property

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import re
 import sys
 from typing import Final
 
 from agent_callbacks.reading.asker import request
 from agent_callbacks.reading.shape import Loose, count, mapping, member, sequence, text
-from agent_callbacks.recording.stack import owner_name
+from agent_callbacks.recording.stack import owner_kinds, owner_name
 from agent_callbacks.recording.values import AgentRun, ChainRun, GraphNode, Outcome
 
 __all__ = ["chain_run", "stopped"]
 
 # What the graph and the executor are called when nobody named them.
-_NAMELESS: Final = frozenset({"LangGraph", "AgentExecutor", "Pregel"})
+_EXECUTOR: Final = "AgentExecutor"
+_NAMELESS: Final = frozenset({"LangGraph", _EXECUTOR, "Pregel"})
+_COMPOSED: Final = re.compile(r"(Runnable[A-Za-z]+)<.*>$", re.DOTALL)
 _GRAPH_INTEGRATIONS: Final = frozenset({"langgraph", "langchain_create_agent"})
 _ENGINE: Final = "langgraph.pregel"
-_ENGINE_MODULE: Final = "langgraph.pregel.main"
+_CHAIN_MODULE: Final = "langchain_classic.chains.base"
+_OWNERS: Final = ("langgraph.pregel.main", _CHAIN_MODULE)
 
 
 def chain_run(
@@ -36,10 +40,11 @@ def chain_run(
             below, so it need not be read.
     """
     facts = mapping(metadata)
-    called = text(name) or _serialized_name(serialized) or "chain"
+    kind_name = _serialized_name(serialized)
+    called = _plain(text(name) or kind_name or "chain")
     node = _node(facts)
     kind = facts.get("agent_kind")
-    graph = _is_graph(facts, called)
+    graph = _is_graph(facts, (called, kind_name))
     named = text(facts.get("agent_name"))
     if kind != "chain" and (graph or kind == "agent" or named is not None):
         own = called if graph and called not in _NAMELESS else None
@@ -62,13 +67,20 @@ def _node(facts: Loose) -> GraphNode | None:
     return GraphNode(superstep, branch, name) if name and branch and superstep is not None else None
 
 
-def _is_graph(facts: Loose, called: str) -> bool:
+def _plain(name: str) -> str:
+    """Return *name* without the keys that LangChain writes behind it: ``RunnableParallel<context,question>``."""
+    found = _COMPOSED.match(name)
+    return name if found is None else found[1]
+
+
+def _is_graph(facts: Loose, names: tuple[str | None, str | None]) -> bool:
     """Say whether the run is a whole graph (or an executor): who called tells, metadata is inherited."""
-    if called == "AgentExecutor":
+    if _EXECUTOR in names:
         return True
-    if facts.get("ls_integration") not in _GRAPH_INTEGRATIONS and _ENGINE_MODULE not in sys.modules:
+    if facts.get("ls_integration") not in _GRAPH_INTEGRATIONS and sys.modules.keys().isdisjoint(_OWNERS):
         return False
-    return owner_name().startswith(_ENGINE)
+    owner = owner_name()
+    return owner.startswith(_ENGINE) or (owner == _CHAIN_MODULE and _EXECUTOR in owner_kinds())
 
 
 def _resumes(inputs: object) -> bool:

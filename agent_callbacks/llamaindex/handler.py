@@ -12,10 +12,12 @@ from agent_callbacks.llamaindex.message import Reader
 from agent_callbacks.llamaindex.spans import Spans
 from agent_callbacks.recording.guard import attempted
 from agent_callbacks.recording.recorder import Recorder
+from agent_callbacks.settings import HANDLER_ARGUMENTS, check_arguments
 
 if TYPE_CHECKING:
     import inspect
     from collections.abc import Iterator
+    from typing import Never
 
     from llama_index_instrumentation.base import BaseEvent
     from llama_index_instrumentation.dispatcher import Dispatcher
@@ -41,6 +43,10 @@ class AgentEventHandler(BaseEventHandler, BaseSpanHandler[Any]):
         tracer_provider: Where spans go; the global provider unless given.
         meter_provider: Where metrics go; the global provider unless given.
         settings: ``Settings.load()`` unless given.
+        **unknown: Refused.
+
+    Raises:
+        TypeError: An unknown argument, with the nearest known one.
     """
 
     # Not fields: a handler is no data, and an attribute that pydantic keeps costs a microsecond to read.
@@ -54,7 +60,9 @@ class AgentEventHandler(BaseEventHandler, BaseSpanHandler[Any]):
         tracer_provider: TracerProvider | None = None,
         meter_provider: MeterProvider | None = None,
         settings: Settings | None = None,
+        **unknown: Never,
     ) -> None:
+        check_arguments("AgentEventHandler", unknown, HANDLER_ARGUMENTS, settings)
         BaseSpanHandler.__init__(self)  # pyright: ignore[reportUnknownMemberType]
         recorder = Recorder(_READER, tracer_provider, meter_provider, settings)
         object.__setattr__(self, "_recorder", recorder)

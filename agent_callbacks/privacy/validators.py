@@ -69,13 +69,11 @@ def mod97(iban: str) -> bool:
     return turned.isascii() and turned.isalnum() and int("".join(str(int(sign, 36)) for sign in turned)) % 97 == 1
 
 
-_TEST_NETWORKS: Final = tuple(map(ipaddress.ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")))
-
-
 def ip(text: str) -> bool:
-    """Tell whether *text* is a host's address: not loopback, unspecified, a netmask or a documentation one (RFC 5737).
+    """Tell whether *text* is a host's address: not loopback, unspecified or a netmask.
 
-    IPv6 documentation addresses count as hosts: data sets and test systems use them for people's machines.
+    Documentation addresses (RFC 5737, RFC 3849) count as hosts: data sets and test systems use them for people's
+    machines.
     """
     try:
         address = ipaddress.ip_address(text)
@@ -83,9 +81,7 @@ def ip(text: str) -> bool:
         return False
     if address.is_loopback or address.is_unspecified:
         return False
-    if isinstance(address, ipaddress.IPv6Address):
-        return True
-    return not (text.startswith("255.") or any(address in network for network in _TEST_NETWORKS))
+    return isinstance(address, ipaddress.IPv6Address) or not text.startswith("255.")
 
 
 # National digits after the country code, for countries whose numbers have one length; others 7 to 12 (ITU-T E.164).

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import functools
 from typing import Final
-from uuid import UUID
 
-from agent_callbacks.metadata import EMPTY, Request, variants
-from agent_callbacks.reading.shape import Loose, count, is_text, mapping, sequence
+from agent_callbacks.metadata import EMPTY, Request, identity, variants
+from agent_callbacks.reading.shape import Loose, is_text, mapping, sequence
 
 __all__ = ["request"]
 
@@ -30,7 +29,7 @@ def request(metadata: object, tags: object) -> Request:
     keys = _own_keys(tuple(given))
     thread = given.get("thread_id")
     if thread is not None and type(thread) is not str:
-        thread = _identity(thread)
+        thread = identity(thread)
     values = tuple([given[key] for key in keys])
     if _STRINGS.issuperset(map(type, values)):
         return _plain_request(keys, values, thread, labels)
@@ -45,9 +44,9 @@ def _request(keys: tuple[str, ...], values: tuple[object, ...], thread: object, 
         return EMPTY
     given = dict(zip(keys, values, strict=True))
     return Request(
-        user_id=_identity(given.get("user_id")),
-        session_id=_identity(given.get("session_id")),
-        thread_id=_identity(thread),
+        user_id=identity(given.get("user_id")),
+        session_id=identity(given.get("session_id")),
+        thread_id=identity(thread),
         variants=_variants(given),
         metadata=tuple((key, value) for key, value in given.items() if key not in _NAMED),
         tags=tags,
@@ -69,17 +68,8 @@ def _own_tags(tags: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(tag for tag in tags if not tag.startswith(_FRAMEWORK_TAG_STARTS))
 
 
-def _identity(value: object) -> str | None:
-    if is_text(value):
-        return value or None
-    number = count(value)
-    return str(value) if number is not None or issubclass(type(value), UUID) else None
-
-
 def _variants(given: Loose) -> tuple[tuple[str, str], ...]:
     found = given.get("variant")
     if found is None:
         found = given.get("experiment_variant")
-    if by_experiment := mapping(found):
-        return variants({key: value for key, value in by_experiment.items() if _identity(value)})
-    return variants(_identity(found), _identity(given.get("experiment")))
+    return variants(mapping(found) or found, given.get("experiment"))

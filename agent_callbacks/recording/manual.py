@@ -3,52 +3,86 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import time
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, final
 
 from opentelemetry import context as otel_context
-from opentelemetry.trace import Span, SpanContext, Status, StatusCode, set_span_in_context
+from opentelemetry.trace import Span, SpanContext, Status, StatusCode, get_current_span, set_span_in_context
 
 from agent_callbacks.metadata import current_request
 from agent_callbacks.recording import live, process
 from agent_callbacks.recording.forwarding import ForwardingSpan, Receiver
 from agent_callbacks.recording.operation import Operation
 from agent_callbacks.recording.recorder import Recorder
+from agent_callbacks.scope import wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
+    from contextvars import Token
+    from types import TracebackType
+
+    from opentelemetry.context import Context
 
     from agent_callbacks.recording.writer import SpanWriter
 
 __all__ = ["downstream", "span"]
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
-@contextlib.contextmanager
-def span(name: str, attributes: Mapping[str, Any] | None = None) -> Generator[Span]:
-    """Open a span of your own, as a child of whatever is current; a context manager and a decorator.
+
+class span:  # noqa: N801 - reads as a verb where it is used, like contextlib's own
+    """Open a span of your own, as a child of whatever is current; a context manager and a decorator, sync and async.
+
+    ``with`` gives the span; it carries who asked, and ends with the block. An exception passes through and is recorded,
+    cleaned.
 
     Args:
         name: ``<namespace>.<segment>`` as the naming convention has it; what does not fit is made to fit and reported.
         attributes: Set on the span, cleaned like everything set on it later.
-
-    Yields:
-        The span; it carries who asked, and ends with the block. An exception passes through and is recorded, cleaned.
     """
-    context = otel_context.get_current()
-    operation = _operation()
-    writer = _default_writer() if operation is None else operation.recorder.writer
-    request = current_request(context)
-    base = operation.base if operation is not None else {} if request is None else writer.request(request)
-    own = _ManualSpan(writer, writer.open_manual(name, context, time.time_ns(), base, attributes or {}))
-    token = otel_context.attach(set_span_in_context(own, context))
-    try:
-        yield own
-    except Exception as error:
-        own.failed(error)
-        raise
-    finally:
-        otel_context.detach(token)
+
+    def __init__(self, name: str, attributes: Mapping[str, Any] | None = None) -> None:
+        self._name = name
+        self._attributes = attributes
+        self._opened: list[tuple[_ManualSpan, Context, Token[Context]]] = []
+
+    def __enter__(self) -> Span:
+        context = otel_context.get_current()
+        operation = _operation()
+        writer = _default_writer() if operation is None else operation.recorder.writer
+        request = current_request(context)
+        base = operation.base if operation is not None else {} if request is None else writer.request(request)
+        inner = writer.open_manual(self._name, context, time.time_ns(), base, self._attributes or {})
+        own = _ManualSpan(writer, inner)
+        token = otel_context.attach(set_span_in_context(own, context))
+        self._opened.append((own, context, token))
+        return own
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        own, before, token = self._opened.pop()
+        if isinstance(error, Exception):
+            own.failed(error)
+        try:
+            token.var.reset(token)
+        except ValueError:  # left in another context than it was entered, as the end of a stream may be
+            if get_current_span() is own:
+                otel_context.attach(set_span_in_context(get_current_span(before)))
         own.close()
+
+    def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
+        """Wrap *function* so that each of its calls is a span.
+
+        Raises:
+            TypeError: *function* is a generator function, whose consumer's code would run inside the span.
+        """
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            message = f"span({self._name!r}) cannot decorate a generator function; open it with 'with' inside instead"
+            raise TypeError(message)
+        return wrapped(function, lambda: span(self._name, self._attributes))
 
 
 @contextlib.contextmanager

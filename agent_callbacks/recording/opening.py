@@ -191,9 +191,16 @@ class Opening(Closing):
         self._show(operation, self._hung(operation, context), late, fragments=fragments)
 
     def _place_node(self, operation: Operation, value: ChainRun, context: Context, late: SpanContext | None) -> None:
-        """Open the span of a graph node or inner chain where those are shown."""
+        """Open the span of a graph node or inner chain where those are shown.
+
+        It hangs on the node or agent run around it, beside the steps: one node may take several, or end another's.
+        """
         if self.settings.inner_spans:
-            self._show(operation, self._hung(operation, context), late, name=value.name)
+            around = operation.parent
+            while around is not None and around.own_span is None:
+                around = around.parent
+            hung = context if around is None or around.own_span is None else _under(around.own_span, operation, context)
+            self._show(operation, hung, late, name=value.name)
 
     def _read(self, operation: Operation, value: ModelCall, agent: Operation | None) -> Sequence[Fragment]:
         """Return the messages a model call shows, and note how much text it sends."""
@@ -205,8 +212,7 @@ class Opening(Closing):
         if not is_own_agent(operation, value):
             return
         parent = operation.parent
-        outer = None if parent is None else parent.scope
-        name = agent_name(value, None if outer is None else outer.agent)
+        name = agent_name(operation, value)
         operation.agent = AgentScope(name, value.names)
         link = self._resumed(operation, value) or (None if late is None else (late, "late"))
         around = None if parent is None else operation.anchor.own_span

@@ -23,20 +23,24 @@ def is_own_agent(operation: Operation, value: AgentRun) -> bool:
     It is when there is none around it, when it is a graph that a tool runs, or when it has a name of its own.
     """
     around = None if operation.parent is None else operation.parent.scope
-    if around is None:
-        return True
-    if value.graph and isinstance(operation.anchor.value, ToolCall):
-        return True
-    return agent_name(value, around.agent) is not None
+    return around is None or _called(operation, value) or agent_name(operation, value) is not None
 
 
-def agent_name(value: AgentRun, around: AgentScope | None) -> str | None:
-    """Return the agent's own name: the first candidate that was not merely inherited from the agent around it."""
-    inherited = () if around is None else around.names
+def agent_name(operation: Operation, value: AgentRun) -> str | None:
+    """Return the agent's own name: the first candidate that was not merely inherited from the agent around it.
+
+    An agent that a tool calls may be called like the one around it: it is that agent again.
+    """
+    outer = None if operation.parent is None else operation.parent.scope
+    inherited = () if outer is None or outer.agent is None else outer.agent.names
     for rank, name in enumerate(value.names):
         if name is not None and (rank >= len(inherited) or inherited[rank] != name):
             return name
-    return None
+    return value.names[-1] if value.names and _called(operation, value) else None
+
+
+def _called(operation: Operation, value: AgentRun) -> bool:
+    return value.graph and isinstance(operation.anchor.value, ToolCall)
 
 
 def prompt_of(value: ModelCall, chars: int) -> Hashable:

@@ -149,9 +149,10 @@ class Recorder(Opening):
         if isinstance(result, ModelResult):
             found.update(attempted(self, nothing, self._answered, operation, result))
         error = None
-        if isinstance(result, ToolResult) and result.failed:
-            missing = isinstance(operation.value, ToolCall) and operation.value.requested is not None
-            outcome, error = "failure", UNKNOWN_TOOL_ERROR if missing else "tool_error"
+        if isinstance(operation.value, ToolCall) and operation.value.requested is not None:
+            outcome, error = "failure", UNKNOWN_TOOL_ERROR
+        elif isinstance(result, ToolResult) and result.failed:
+            outcome, error = "failure", "tool_error"
         self._close(operation, outcome, now, found, error=error)
 
     def fail(

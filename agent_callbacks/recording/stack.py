@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KNOWN", "about", "current_loop", "current_task", "in_thread", "is_engine", "on_stack", "owner",
-    "owner_name", "run_by_engine",
+    "owner_kinds", "owner_name", "run_by_engine",
 ]  # fmt: skip
 
 # Both are documented, and both may be missing outside of CPython.
@@ -112,6 +112,13 @@ def owner_name() -> str:
     """Return the module of the function that owns the run whose start callback asks; "" if unknown."""
     frame, _ = owner(None)
     return "" if frame is None else about(frame).module
+
+
+def owner_kinds() -> tuple[str, ...]:
+    """Return the class names, the most special first, of the object whose method owns the run; none if unknown."""
+    frame, _ = owner(None)
+    owner_self: object = None if frame is None else frame.f_locals.get("self")
+    return tuple(base.__name__ for base in type(owner_self).__mro__)
 
 
 def _asker() -> FrameType | None:

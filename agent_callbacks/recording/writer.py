@@ -53,7 +53,6 @@ _ALL: Final = _CONTENT_ORDER.index("all")
 _MAX_TOOL_SETS: Final = 256
 # The SDK drops the oldest attributes above its limit (128 by default); what identifies a span is set again near it.
 _MARGIN: Final = 24
-_SMALLEST_LIMIT: Final = 64
 _MAX_STATUS: Final = 2048
 _MAX_EVENT: Final = 16 * 1024
 
@@ -366,7 +365,7 @@ class SpanWriter(Cleaning):
         """
         attributes[keys.OUTCOME] = outcome
         if outcome == "failure":
-            attributes[keys.ERROR_TYPE] = error or "error"
+            attributes[keys.ERROR_TYPE] = self.text(error or "error")
             cleaned = self.text(description) if description else None
             span.set_status(Status(StatusCode.ERROR, cleaned))
         if _crowded(span, len(attributes)):
@@ -435,7 +434,5 @@ class SpanWriter(Cleaning):
 def _crowded(span: Span, coming: int) -> bool:
     """Say whether the SDK may have dropped, or be about to drop, the oldest attributes of *span*."""
     present = getattr(span, "_attributes", None)
-    if present is None or len(present) + coming + _MARGIN <= _SMALLEST_LIMIT:
-        return False
-    limits = getattr(getattr(span, "_limits", None), "max_span_attributes", None)
-    return limits is not None and len(present) + coming + _MARGIN > limits
+    limit = getattr(getattr(span, "_limits", None), "max_span_attributes", None)
+    return present is not None and limit is not None and len(present) + coming + _MARGIN > limit

@@ -293,6 +293,32 @@ class TestTerminal:
         shown = process("show", PYTHONIOENCODING="ascii")
         assert (shown.returncode, "agent.step.2" in shown.stdout) == (0, True)
 
+    @pytest.mark.parametrize("command", ["show", "show --json", "ls", "ls --json"])
+    def test_no_output_at_all(self, store, command):
+        """Started with its output closed, as some schedulers do, a command has nowhere to print and says nothing."""
+        script = f'exec "$0" -c "{MAIN}" {command} >&-'
+        done = subprocess.run(["/bin/sh", "-c", script, sys.executable], cwd=HERE, check=False, capture_output=True)
+        assert (0, b"") == (done.returncode, done.stderr)
+
+    def test_full_disk(self, store):
+        """What cannot be written is one line on standard error."""
+        with Path("/dev/full").open("w", encoding="utf-8") as full:
+            arguments = [sys.executable, "-c", MAIN, "show"]
+            done = subprocess.run(arguments, cwd=HERE, check=False, stdout=full, stderr=subprocess.PIPE, text=True)
+        assert (1, "agent-callbacks: No space left on device\n") == (done.returncode, done.stderr)
+
+    def test_output_that_fails(self, monkeypatch, capsys):
+        """Any fault of the output is told by its cause."""
+        monkeypatch.setattr(root, "main", lambda **_: (_ for _ in ()).throw(OSError("gone")))
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        assert (1, "agent-callbacks: gone\n") == (stopped.value.code, capsys.readouterr().err)
+
+    def test_width_without_output(self, monkeypatch):
+        """Without an output it is drawn as without a terminal."""
+        monkeypatch.setattr(sys, "stdout", None)
+        assert (100, False) == (terminal.width(), terminal.color())
+
     def test_unnamed_encoding(self, monkeypatch, capsys):
         """An output without an encoding is written as UTF-8."""
         monkeypatch.setattr(sys, "stdout", io.StringIO())

@@ -11,6 +11,7 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from agent_callbacks.delivery.accounting import Answer, Counts, Destination, Ledger, Snapshot, flush_all
@@ -388,3 +389,20 @@ def test_a_forked_child_starts_from_zero_with_a_receiver_of_its_own():
     place.shutdown()
     assert [2, 1] == [receiver.sent for receiver in opened]
     assert [False, True] == [receiver.closed for receiver in opened]
+
+
+@pytest.mark.parametrize(("variable", "expected"), [(None, 1000), ("60000", None)])
+def test_a_span_waits_a_second_at_most_unless_the_operator_says_otherwise(variable, expected, monkeypatch):
+    """Who looks at a trace of now should find it, and SIGKILL takes little along; the SDK's own variable wins."""
+    asked = {}
+    original = BatchSpanProcessor.__init__
+
+    def noting(self, *args, **given):
+        asked.update(given)
+        original(self, *args, **given)
+
+    monkeypatch.setattr(BatchSpanProcessor, "__init__", noting)
+    if variable is not None:
+        monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", variable)
+    Destination(Scripted, queue=10, batch=10).shutdown()
+    assert expected == asked["schedule_delay_millis"]

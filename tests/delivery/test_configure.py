@@ -275,6 +275,14 @@ def test_unknown_arguments_are_refused_with_a_hint(argument, hint):
     assert hint in str(caught.value)
 
 
+@pytest.mark.parametrize("store", [5, None, b"t.db"])
+def test_a_store_that_is_no_path_is_refused(store):
+    """The error names the argument and what it takes."""
+    with pytest.raises(TypeError) as caught:
+        configure(store=store)
+    assert f"configure(store=...): must be True, False or a path, not {type(store).__name__}" == str(caught.value)
+
+
 def test_a_provider_of_another_make_is_refused():
     """A tracer_provider that takes no processors is an error."""
     with pytest.raises(TypeError, match="NoOpTracerProvider"):

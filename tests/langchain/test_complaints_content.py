@@ -9,8 +9,10 @@ import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.tools import StructuredTool, tool
 from langgraph.graph import START, MessagesState, StateGraph
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 
 from agent_callbacks import AgentCallbackHandler, Settings
+from tests.conftest import Spans
 from tests.effort import calls
 from tests.langchain.models import ScriptedChat
 from tests.langchain.stories import USER, says
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from opentelemetry.sdk.trace import ReadableSpan
-
-    from tests.conftest import Spans
 
 ROWS: Final = {
     46: "test_the_attribute_limit_drops_nothing_that_identifies",
@@ -95,6 +95,20 @@ def test_a_failed_call_near_the_limit_keeps_what_identifies_it(attributes: Any, 
     assert ["u-17", "s-9", "scripted-1"] == [
         found.get(key) for key in ("user.id", "session.id", "gen_ai.request.model")
     ]
+
+
+@pytest.mark.logs_expected  # the SDK complains of each attribute it drops
+@pytest.mark.parametrize("attributes", ATTRIBUTE_SETS)
+def test_a_small_attribute_limit_drops_what_identifies_last(attributes: Any) -> None:
+    """An operator may allow fewer attributes than a span has: who asked and what was asked stay."""
+    spans = Spans(provider=TracerProvider(shutdown_on_exit=False, span_limits=SpanLimits(max_span_attributes=12)))
+    handler = exporting(spans, content="all", attributes=attributes)
+    ScriptedChat(script=[says("done")]).invoke(history(2), config(handler))
+    found = spans.attributes("llm.chat")
+    assert ["u-17", "s-9", "prompt-b", "scripted-1"] == [
+        found.get(key) for key in ("user.id", "session.id", "feature_flag.result.variant", "gen_ai.request.model")
+    ]
+    assert len(found) <= 12
 
 
 @pytest.mark.parametrize("attributes", ATTRIBUTE_SETS)

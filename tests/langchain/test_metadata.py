@@ -8,6 +8,8 @@ import json
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
+from unittest.mock import MagicMock
+from uuid import UUID
 
 import pytest
 from langchain.agents import create_agent
@@ -447,6 +449,15 @@ def test_baggage_is_bounded(handler: AgentCallbackHandler, spans: Spans) -> None
     assert len(spans.attributes("tool.look")[USER]) == 256
 
 
+def test_empty_baggage_names_nobody(handler: AgentCallbackHandler, spans: Spans) -> None:
+    """What a gateway sends empty is not there."""
+    with carrying(user_id="", session_id="s-9"):
+        look.invoke({"text": "x"}, config(handler))
+    found = spans.attributes("tool.look")
+    assert USER not in found
+    assert "s-9" == found[SESSION]
+
+
 async def test_baggage_is_never_written(handler: AgentCallbackHandler) -> None:
     """Nothing given to us leaves the process with the user's outgoing requests."""
     found: list[Any] = []
@@ -461,3 +472,59 @@ async def test_baggage_is_never_written(handler: AgentCallbackHandler) -> None:
         await fetch.ainvoke({"url": "x"}, config(handler, session_id="s"))
     assert [dict(entries) for entries in found] == [{"theirs": "1"}]
     assert not baggage.get_all()
+
+
+# --- names that are none ---------------------------------------------------------------------------------------------
+class Unspeakable:
+    """Cannot be asked for its text."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize(("given", "expected"), [(17, "17"), (-100123, "-100123"), (UUID(int=1), str(UUID(int=1)))])
+@pytest.mark.parametrize("place", ["config", "block"])
+def test_a_number_names_a_user(
+    given: Any, expected: str, place: str, handler: AgentCallbackHandler, spans: Spans
+) -> None:
+    """Whole numbers, negative ones too, and UUIDs are ids, in config and block alike."""
+    if place == "config":
+        look.invoke({"text": "x"}, config(handler, user_id=given))
+    else:
+        with request_metadata(user_id=given):
+            look.invoke({"text": "x"}, config(handler))
+    assert expected == spans.attributes("tool.look")[USER]
+
+
+NOBODY: Final = (Unspeakable(), MagicMock(), True, 0.5, float("nan"), 10**5000, b"u-17", ["u-17"])
+
+
+@pytest.mark.parametrize("given", NOBODY, ids=lambda value: type(value).__name__)
+def test_what_names_nobody_is_left_out_of_a_block(given: Any, handler: AgentCallbackHandler, spans: Spans) -> None:
+    """A block never raises for what it is given: it says what it left out, by name and type."""
+    with pytest.warns(UserWarning, match=rf"request_metadata\(user_id=...\) got {type(given).__name__}"):
+        block = request_metadata(user_id=given, session_id="s-9", variant={"tone": Unspeakable()})
+    with block:
+        look.invoke({"text": "x"}, config(handler))
+    found = spans.attributes("tool.look")
+    assert USER not in found
+    assert "s-9" == found[SESSION]
+
+
+def test_nobody_is_no_surprise_to_a_block(handler: AgentCallbackHandler, spans: Spans) -> None:
+    """None and the empty string name nobody, and need no warning."""
+    with request_metadata(user_id=None, session_id="", variant=""):
+        look.invoke({"text": "x"}, config(handler))
+    assert {USER, SESSION, VARIANT}.isdisjoint(spans.attributes("tool.look"))
+
+
+@pytest.mark.parametrize(("given", "expected"), [(True, "true"), (0.5, "0.5"), (3, "3")])
+def test_a_switch_or_a_share_is_a_variant(
+    given: Any, expected: str, handler: AgentCallbackHandler, spans: Spans
+) -> None:
+    """What feature flags serve, as text."""
+    with request_metadata(variant=given):
+        look.invoke({"text": "x"}, config(handler))
+    assert expected == spans.attributes("tool.look")[VARIANT]

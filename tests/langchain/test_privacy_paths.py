@@ -483,3 +483,19 @@ def test_a_failure_of_ours_logs_no_content(
     texts = [f"{record.getMessage()} {record.args} {record.exc_info}" for record in caplog.records]
     assert not [text for text in texts if any(word in letters(text) for word in known_by)]
     handler._recorder.abandon_all()
+
+
+@pytest.mark.parametrize("content", ["off", "all"])
+def test_the_class_of_an_error_is_cleaned_on_every_span(content: Any, spans: Spans) -> None:
+    """A class made at run time may be called anything; its name is the error's type, and its ancestors' too."""
+    handler = AgentCallbackHandler(tracer_provider=spans.provider, settings=Settings(content=content))
+    kind = type("Rejected jane.roe@example.org", (ValueError,), {})
+
+    def reject(_: Any) -> None:
+        raise kind("no")
+
+    with pytest.raises(ValueError, match="no"):
+        (RunnableLambda(str) | RunnableLambda(reject)).invoke("x", {"callbacks": [handler]})
+    (span,) = spans.finished()
+    assert "Rejected [EMAIL]" in str((span.attributes or {})["error.type"])
+    assert "jane.roe" not in span.to_json()

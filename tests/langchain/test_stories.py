@@ -10,18 +10,18 @@ import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import ModelRetryMiddleware, SummarizationMiddleware
 from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import RunnableLambda, RunnableParallel, RunnablePassthrough
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import Command, RetryPolicy, Send, interrupt
 
+from agent_callbacks import AgentCallbackHandler, Settings
 from agent_callbacks.analysis.trace import load
 from tests.langchain.models import ScriptedChat
 from tests.langchain.stories import USER, asks, question, says
 
 if TYPE_CHECKING:
-    from agent_callbacks import AgentCallbackHandler
     from tests.conftest import Spans
 
 
@@ -127,6 +127,32 @@ agent.run.boss
 └─ agent.step.2
    └─ llm.chat"""
     )
+
+
+@pytest.mark.parametrize(("name", "run"), [("support", "agent.run.support"), (None, "agent.run")])
+def test_an_agent_that_calls_itself_keeps_its_name(
+    name: str | None, run: str, handler: AgentCallbackHandler, spans: Spans
+) -> None:
+    """In a tool it is that agent again, not a nameless one, and counts from one."""
+
+    @tool
+    def ask_again(text: str) -> str:
+        """Ask again."""
+        return str(agent.invoke(question(text))["messages"][-1].content)
+
+    model = ScriptedChat(script=[asks(("ask_again", {"text": "?"})), says("inner"), says("outer")])
+    agent: Any = create_agent(model, [ask_again], name=name)
+    agent.invoke(question(), config(handler))
+    assert f"""\
+{run}
+├─ agent.step.1
+│  ├─ llm.chat
+│  └─ tool.ask_again
+│     └─ {run}
+│        └─ agent.step.1
+│           └─ llm.chat
+└─ agent.step.2
+   └─ llm.chat""" == tree(spans)
 
 
 def test_every_stay_of_a_swarm_member_is_a_run(handler: AgentCallbackHandler, spans: Spans) -> None:
@@ -347,6 +373,33 @@ def test_a_static_breakpoint_interrupts(handler: AgentCallbackHandler, spans: Sp
     assert [link.context.span_id for link in second.links] == [first.context.span_id]
 
 
+@pytest.mark.parametrize("how", ["invoke", "ainvoke"])
+async def test_nodes_that_are_shown_stand_beside_the_steps(how: str, spans: Spans) -> None:
+    """A node may take several steps and begins before the one it takes: inside one it would outlive it."""
+    handler = AgentCallbackHandler(tracer_provider=spans.provider, settings=Settings(inner_spans=True))
+    agent = support(asks(("search_web", {"query": "a"})), says("done"))
+    if how == "invoke":
+        agent.invoke(question(), config(handler))
+    else:
+        await agent.ainvoke(question(), config(handler))
+    assert (
+        tree(spans)
+        == """\
+agent.run.support
+├─ node.model
+├─ agent.step.1
+│  ├─ llm.chat
+│  └─ tool.search_web
+├─ node.tools
+├─ node.model
+└─ agent.step.2
+   └─ llm.chat"""
+    )
+    ends = {span.context.span_id: span.end_time or 0 for span in spans.finished()}
+    late = [span.name for span in spans.finished() if span.parent and (span.end_time or 0) > ends[span.parent.span_id]]
+    assert [] == late
+
+
 def test_a_chain_has_no_steps(handler: AgentCallbackHandler, spans: Spans) -> None:
     """A plain LCEL chain is a chain; its parts are hidden, its model call is not."""
     chain = ChatPromptTemplate.from_template("say {word}") | ScriptedChat(script=[says("hi")]) | RunnableLambda(str)
@@ -357,6 +410,22 @@ def test_a_chain_has_no_steps(handler: AgentCallbackHandler, spans: Spans) -> No
 chain.greeting
 └─ llm.chat"""
     )
+
+
+@pytest.mark.parametrize(
+    ("runnable", "expected"),
+    [
+        (RunnableParallel(first=RunnableLambda(str), second=RunnableLambda(str)), "chain.runnable_parallel"),
+        (RunnablePassthrough.assign(first=RunnableLambda(str)), "chain.runnable_assign"),
+        (RunnablePassthrough.assign(first=RunnableLambda(str)).pick("first"), "chain.runnable_sequence"),
+    ],
+)
+def test_a_composed_chain_is_called_by_its_kind(
+    runnable: Any, expected: str, handler: AgentCallbackHandler, spans: Spans
+) -> None:
+    """LangChain writes the keys behind it, in angle brackets: they are no placeholder the user forgot to fill."""
+    runnable.invoke({"x": 1}, config(handler))
+    assert expected == tree(spans)
 
 
 def test_agent_kind_overrides(handler: AgentCallbackHandler, spans: Spans) -> None:

@@ -273,3 +273,11 @@ def test_a_handler_without_a_provider_follows_the_global_one(monkeypatch: pytest
     with handler.install():
         chat()
     assert handler.last_trace_id is not None
+
+
+def test_an_unknown_argument_is_refused_with_the_nearest() -> None:
+    """A misspelt argument is an error that names the right one, and a setting is sent to where it belongs."""
+    with pytest.raises(TypeError, match="did you mean 'tracer_provider'"):
+        AgentEventHandler(tracer_provder=None)
+    with pytest.raises(TypeError, match=r"AgentEventHandler\(settings=Settings\(content=\.\.\.\)\)"):
+        AgentEventHandler(content="off")

@@ -157,6 +157,32 @@ def test_messages_with_content_on(wire, spans: Spans):
     ] == json.loads(span[keys.OUTPUT_MESSAGES])
 
 
+@pytest.mark.parametrize(
+    ("said", "part"),
+    [
+        (
+            {"function_call": {"name": "add", "arguments": '{"a": 1}'}},
+            {"type": "tool_call", "name": "add", "arguments": '{"a": 1}'},
+        ),
+        ({"refusal": "I cannot help with that."}, {"type": "text", "content": "I cannot help with that."}),
+        (
+            {"audio": {"id": "a", "data": "AAAA", "expires_at": 1, "transcript": "Hello."}},
+            {"type": "text", "content": "Hello."},
+        ),
+    ],
+)
+def test_what_stands_beside_an_empty_content_is_the_answer(wire, spans: Spans, said: Any, part: Any):
+    """A function called the old way, a refusal, and what was spoken aloud."""
+    handler = AgentCallbackHandler(tracer_provider=spans.provider, settings=Settings(content="all"))
+    answer = payload.choice(None)
+    answer["message"].update(said)
+    wire.answer(Reply(payload.completion(answer, counts=payload.usage(9, 4))))
+    chat(wire).invoke("hi", config(handler))
+    (message,) = json.loads(spans.attributes("llm.chat")[keys.OUTPUT_MESSAGES])
+
+    assert [part] == message["parts"]
+
+
 # --- streams ---------------------------------------------------------------------------------------------------------
 
 
