@@ -196,8 +196,8 @@ _READERS: Final[Mapping[str, Callable[[str], object]]] = {
     "context_multiple_alert": _positive(float),
     "naming": lambda text: NamingConvention(mode=_mode(text)),
 }
-# Read by other rooms: the store's place.
-_NOT_SETTINGS: Final = frozenset({"STORE"})
+# Read by other rooms: the key of pseudonyms, the store's place.
+_NOT_SETTINGS: Final = frozenset({"PSEUDONYM_KEY", "STORE"})
 _CAPTURES: Final[Mapping[str, ContentLevel]] = {
     "NO_CONTENT": "off", "SPAN_ONLY": "all", "SPAN_AND_EVENT": "all", "EVENT_ONLY": "off",
 }  # fmt: skip

@@ -124,6 +124,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
     for name in list(os.environ):
         if name.startswith(FOREIGN_ENVIRONMENT) and not name.startswith("AGENT_CALLBACKS_TEST_"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("AGENT_CALLBACKS_PSEUDONYM_KEY", "a key of the tests")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
 
 

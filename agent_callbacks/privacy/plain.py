@@ -33,7 +33,7 @@ BYTES: Final = 16 * 1024 * 1024
 
 _WIDEST: Final = 2**63
 _SPELLED_BITS: Final = 4096
-_CARD_SIZED: Final = 10**12
+_CARD_SIZED: Final = 10**8
 _HIDDEN_MODELS: Final = frozenset({"SecretStr", "SecretBytes", "Secret", "_SecretBase", "_SecretField"})
 _SCHEMA_WORDS: Final = frozenset({"type", "$ref", "anyOf", "allOf", "oneOf", "enum"})
 _SCHEMA_TYPES: Final = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
@@ -50,12 +50,14 @@ class Walk:
     Attributes:
         clean: Cleans a text; its second argument bounds the result, in bytes.
         kind: The type of data that stands under a key, or None.
+        mark: What stands for a value of a type; empty: nothing, and the pair goes.
         bytes_left: How many bytes of JSON may still be produced.
         plain_keys: Keys known to need no cleaning and to say nothing of their values; learnt on the way.
     """
 
     clean: Callable[[str, int | None], str]
     kind: Callable[[str], str | None]
+    mark: Callable[[str, object], str]
     bytes_left: int = BYTES
     plain_keys: set[str] = field(default_factory=set[str])
     items_left: int = ITEMS
@@ -96,10 +98,12 @@ class Walk:
     def text(self, text: str, depth: int) -> str:
         """Return *text* cleaned; where it is JSON, its leaves and keys are, and it stays JSON."""
         room = max(self.bytes_left, 0)
-        nested = text[:1] in ("{", "[") and text not in ("{}", "[]") and depth < DEPTH
-        cleaned = self._json(text, depth, room) if nested else None
-        if cleaned is None:
-            cleaned = self.clean(text, None) if len(text) * 4 <= room else self._bounded(text, room)
+        if len(text) * 4 <= room:
+            cleaned = self.clean(text, None)
+        else:
+            nested = text[:1] in ("{", "[") and depth < DEPTH
+            shortened = self._json(text, depth, room) if nested else None
+            cleaned = self._bounded(text, room) if shortened is None else shortened
         self.bytes_left -= len(cleaned) + 3
         return cleaned
 
@@ -111,19 +115,16 @@ class Walk:
         return f"{kept}{_missing(size - len(kept.encode()), 'bytes')}"
 
     def _json(self, text: str, depth: int, room: int) -> str | None:
-        """Return JSON *text* cleaned by the same walk, itself when nothing has to change, None if it is no JSON."""
+        """Return JSON *text* that is too long cleaned and shortened by the same walk, None if it is no JSON."""
         if len(text) > _LONGEST_JSON:
             return None
         try:
             parsed: Plain = orjson.loads(text)
         except orjson.JSONDecodeError:
             return None
-        inner = Walk(self.clean, self.kind, room, self.plain_keys, self.items_left)
+        inner = Walk(self.clean, self.kind, self.mark, room, self.plain_keys, self.items_left)
         walked = inner.plain(parsed, depth + 1)
         self.items_left = inner.items_left
-        # A key that stands twice is parsed once: what the parser dropped shows only in the text itself.
-        if walked == parsed and len(text) <= room and self.clean(text, None) == text:
-            return text
         return orjson.dumps(walked).decode()
 
     # --- containers --------------------------------------------------------------------------------------------------
@@ -175,8 +176,10 @@ class Walk:
             key, name = self._key(raw)
             while key in result:
                 key += "_"
-            self.bytes_left -= len(key) + 4
-            result[key] = self._under(name, part, depth + 1)
+            kept = self._under(name, part, depth + 1)
+            if kept is not _DROPPED:
+                self.bytes_left -= len(key) + 4
+                result[key] = cast("Plain", kept)
         self._path.discard(id(value))
         return result
 
@@ -191,7 +194,7 @@ class Walk:
         text = plain if type(plain) is str and not plain.startswith("[TRUNCATED") else f"<{_class_name(type(raw))}>"
         return text, text
 
-    def _under(self, key: str, value: object, depth: int) -> Plain:
+    def _under(self, key: str, value: object, depth: int) -> object:
         """Return what stands under *key*: a marker where the key says what it is."""
         kind = self.kind(key)
         short = len(key) <= _LONGEST_PLAIN_KEY and len(self.plain_keys) < _MOST_PLAIN_KEYS
@@ -202,7 +205,8 @@ class Walk:
         if kind in {"SECRET", "ID"} and _counts(key, value):
             return self.plain(value, depth)
         self.items_left -= 1
-        return self._take(f"[{kind}]", len(kind) + 5)
+        marker = self.mark(kind, value)
+        return self._take(marker, len(marker) + 3) if marker else _DROPPED
 
     # --- objects -----------------------------------------------------------------------------------------------------
     def _object(self, value: object, kind: type, depth: int) -> Plain:
@@ -216,6 +220,9 @@ class Walk:
             name = self.clean(f"<{_class_name(kind)}>", None)
             return self._take(name, len(name) + 3)
         return self.mapping(value, fields.items(), len(fields), depth)
+
+
+_DROPPED: Final = object()
 
 
 def _missing(number: int, of: str) -> str:

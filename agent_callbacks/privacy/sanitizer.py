@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
-import os
 import re
 import string
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 import orjson
 
-from agent_callbacks.privacy import plain
-from agent_callbacks.privacy.detectors import Match, find
-from agent_callbacks.privacy.normalize import encodable, key_kind, key_name
+from agent_callbacks.privacy import embedded, plain
+from agent_callbacks.privacy.detectors import Match, merged, search
+from agent_callbacks.privacy.keys import NAMES, Names, key_kind, key_name
+from agent_callbacks.privacy.memo import UNKNOWN, Memo
+from agent_callbacks.privacy.normalize import encodable
 from agent_callbacks.privacy.plain import Plain, Walk
+from agent_callbacks.privacy.policy import (
+    MARKER,
+    Mode,
+    Networks,
+    Recognizer,
+    check,
+    hint,
+    marked,
+    networks,
+    outside_markers,
+)
+from agent_callbacks.privacy.pseudonyms import Pseudonyms
+from agent_callbacks.privacy.recognition import outside_networks, recognized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["FAILED", "Sanitizer"]
+__all__ = ["FAILED", "OVERSIZED", "Sanitizer"]
 
 logger = logging.getLogger("agent_callbacks")
 
 FAILED: Final = "[REDACTED:error]"
 """What stands for a value that the sanitizer could not read."""
+OVERSIZED: Final = "[REDACTED:size]"
+"""What stands for the part of a text that is longer than the sanitizer reads."""
 
 _LOOK_AHEAD: Final = 1024
 _LONGEST_TOKEN: Final = 4096
 _FAST: Final = 20
-# Words without a digit or a sign hold nothing that is looked for; below this length not even a key made of letters.
 # Too short and too plain for any detector: the shortest key of a vendor made of letters and underscores is longer.
 _PLAIN_WORDS: Final = re.compile(r"[A-Za-z ,.!?()]{0,32}|[A-Za-z_]{0,20}")
 _PLAIN_LENGTH: Final = 32
@@ -38,50 +52,25 @@ _CUT: Final = "[TRUNCATED]"
 _FLAT: Final = 16
 _NESTED: Final = 2
 _JSON_OPENERS: Final = ("{", "[")
-_SAFE_NUMBER: Final = 10**12
+_SAFE_NUMBER: Final = 10**8
 _TOKEN_SIGNS: Final = string.ascii_letters + string.digits + "_-.~+/=%@"
 _T = TypeVar("_T")
 _A = TypeVar("_A")
-
-
-_Digest: TypeAlias = tuple[int, int, int]
-
-
-@dataclass(slots=True)
-class _Memo:
-    """What was cleaned lately: a message is sent again with every step.
-
-    Keys are digests; a text that had nothing to change is not kept.
-    """
-
-    entries: int = 4096
-    size: int = 8 * 1024 * 1024
-    young: dict[_Digest, str | None] = field(default_factory=dict[_Digest, "str | None"])
-    old: dict[_Digest, str | None] = field(default_factory=dict[_Digest, "str | None"])
-    used: int = 0
-
-    def keep(self, key: _Digest, cleaned: str | None) -> None:
-        """Remember *cleaned* (None: nothing had to change); half of what is kept goes when the bound is reached."""
-        if len(self.young) >= self.entries // 2 or self.used >= self.size // 2:
-            self.old, self.young, self.used = self.young, {}, 0
-        self.young[key] = cleaned
-        self.used += 0 if cleaned is None else len(cleaned)
-
-
-_SALT: Final = os.urandom(16).hex()
-_SAMPLE: Final = 64
-_UNKNOWN: Final = "\0"
 
 
 @dataclass(slots=True)
 class _State:
     """What changes in a sanitizer that does not."""
 
+    pseudonyms: Pseudonyms
+    names: Names
     failures: int = 0
+    oversized: int = 0
     reported: bool = False
-    memo: _Memo = field(default_factory=_Memo)
+    memo: Memo = field(default_factory=Memo)
     keys: set[str] = field(default_factory=set[str])
     """Keys that need no cleaning and say nothing of their values: the same few come with every message."""
+    networks: Networks = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +79,7 @@ class Sanitizer:
 
     Raises:
         TypeError: An unknown option, with the nearest known name.
-        ValueError: A key rule whose type is not a word in capitals.
+        ValueError: An option whose value says nothing, with what it may be.
     """
 
     keys: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
@@ -99,29 +88,60 @@ class Sanitizer:
     """Keys whose values no key rule replaces; what stands in the values is still looked for."""
     allow_values: frozenset[str] = frozenset()
     """Texts that are never replaced where a detector finds exactly them, as a public support address."""
+    allow_types: frozenset[str] = frozenset()
+    """Types that are not replaced; the same as the mode ``keep``."""
+    allow_networks: tuple[str, ...] = ()
+    """Networks whose addresses are not replaced, as ``10.0.0.0/8``. Those of documentation (RFC 5737, RFC 3849) are no
+    exception: data sets and test systems use them for people's machines."""
+    modes: Mapping[str, Mode] = field(default_factory=dict[str, Mode], hash=False)
+    """What stands for a type, as in ``{"EMAIL": "tag", "CREDIT_CARD": "partial"}``; ``replace`` for all others."""
+    recognizers: tuple[Recognizer, ...] = ()
+    """Own recognizers, asked after the detectors for every text but identifiers."""
+    recognizer_seconds: float = 1.0
+    """How long the recognizers may take for one text, in seconds; what took longer is replaced."""
+    max_characters: int = 4 * 1024 * 1024
+    """How much of one text is read; the rest is replaced by ``[REDACTED:size]``."""
+    pseudonym_key: str | None = field(default=None, repr=False)
+    """The key of tags; None: ``AGENT_CALLBACKS_PSEUDONYM_KEY``, else a random one of this process."""
     reason: str | None = field(default=None, init=False)
     """Why nothing is removed; None while everything is."""
-    _state: _State = field(default_factory=_State, init=False, repr=False, compare=False)
+    _state: _State = field(init=False, repr=False, compare=False)
 
     def __new__(cls, **given: object) -> Self:
         """Refuse unknown options before the dataclass does, to say which one was meant."""
         for name in given:
             if name not in _OPTIONS:
-                close = difflib.get_close_matches(name, _OPTIONS, 1, 0.5)
-                hint = f"did you mean {close[0]!r}?" if close else f"known options: {', '.join(_OPTIONS)}"
-                message = f"unknown sanitizer option {name!r}; {hint}"
+                message = f"unknown sanitizer option {name!r}; {hint(name, _OPTIONS)}"
                 raise TypeError(message)
         return super().__new__(cls)
 
     def __post_init__(self) -> None:
-        """Bring the key rules to one spelling."""
-        for kind in self.keys.values():
-            if not re.fullmatch(r"[A-Z][A-Z_]{1,31}", kind):
-                message = "Sanitizer(keys=...): a type is 2 to 32 capitals and underscores, as in {'badge': 'BADGE'}"
-                raise ValueError(message)
-        object.__setattr__(self, "keys", {key_name(key): kind for key, kind in self.keys.items()})
-        object.__setattr__(self, "allow_keys", frozenset(map(key_name, self.allow_keys)))
-        object.__setattr__(self, "allow_values", frozenset(self.allow_values))
+        """Check the options, and bring the key rules to one spelling."""
+        check(self)
+        modes: dict[str, Mode] = {**self.modes, **dict.fromkeys(self.allow_types, "keep")}
+        state = _State(Pseudonyms(self.pseudonym_key), NAMES, networks=networks(self.allow_networks))
+        for name, value in (
+            ("keys", {key_name(key): kind for key, kind in self.keys.items()}),
+            ("allow_keys", frozenset(map(key_name, self.allow_keys))),
+            ("allow_values", frozenset(self.allow_values)),
+            ("allow_types", frozenset(self.allow_types)),
+            ("recognizers", tuple(self.recognizers)),
+            ("modes", modes),
+            ("_state", state),
+        ):
+            object.__setattr__(self, name, value)
+        if self.keys or self.allow_keys:
+            state.names = Names(self._kind)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the options: what was learnt on the way stays in its process."""
+        return {name: value for name, value in vars(self).items() if name != "_state"}
+
+    def __setstate__(self, options: dict[str, Any]) -> None:
+        """Take the options of another sanitizer."""
+        for name, value in options.items():
+            object.__setattr__(self, name, value)
+        self.__post_init__()
 
     @classmethod
     def disabled(cls, reason: str) -> Sanitizer:
@@ -147,8 +167,16 @@ class Sanitizer:
         """How many values were replaced by ``[REDACTED:error]`` because reading them failed."""
         return self._state.failures
 
+    @property
+    def oversized(self) -> int:
+        """How many texts lost their end to ``[REDACTED:size]``."""
+        return self._state.oversized
+
+    # --- what is called ----------------------------------------------------------------------------------------------
     def clean(self, text: str, max_bytes: int | None = None) -> str:
         """Return *text* with personal data and secrets replaced by markers; it always encodes to UTF-8.
+
+        JSON stays JSON, also in its strings; what stands outside a match keeps its form.
 
         Args:
             text: Any text; what stands outside a match is not touched.
@@ -161,7 +189,8 @@ class Sanitizer:
     def clean_identity(self, text: str) -> str:
         """Return an identifier with only unmistakable matches replaced: e-mail, JWT, keys of vendors, +country phones.
 
-        A bare digit string is never touched: user 4111111111111111 stays that user.
+        They become keyed tags, so that what belongs together can still be joined. A bare digit string is never touched:
+        user 4111111111111111 stays that user.
         """
         return self._guarded(self._clean_identity, text, None)
 
@@ -178,6 +207,15 @@ class Sanitizer:
         """Return any object as compact JSON, cleaned and bounded like ``clean_value``."""
         return self._guarded(self._clean_json, value, max_bytes)
 
+    def matches(self, text: str) -> list[Match]:
+        """Return what ``clean`` would replace in *text*: positions, types and ranks, in order.
+
+        Raises:
+            Exception: What a recognizer raises; ``clean`` fails closed instead.
+        """
+        return self._matches(text)
+
+    # --- one text ----------------------------------------------------------------------------------------------------
     def _guarded(self, work: Callable[[_A, int | None], _T], value: _A, bound: int | None) -> _T | str:
         try:
             return work(value, bound)
@@ -189,49 +227,90 @@ class Sanitizer:
                 logger.warning("sanitizer failed (%s); values are replaced by %s", type(error).__name__, FAILED)
             return FAILED
 
+    def _leaf(self, text: str, bound: int | None) -> str:
+        """Return a leaf of a value cleaned: where that fails, its neighbours still pass."""
+        return self._guarded(self._clean, text, bound)
+
     def _clean(self, text: str, bound: int | None) -> str:
         if type(text) is not str or not text.isascii():
             text = encodable(text)
         size = len(text)
         if bound is not None and size * 4 > bound:
             return self._shortened(text, bound)
-        if self.reason is not None or (size <= _PLAIN_LENGTH and _PLAIN_WORDS.fullmatch(text)):
+        if self.reason is not None or (size <= _PLAIN_LENGTH and not self.recognizers and _PLAIN_WORDS.fullmatch(text)):
             return text
-        # A key that does not give the text back: the interpreter's keyed hash, and one of both ends with our salt.
-        return self._remembered(text, (hash(text), size, hash(f"{_SALT}{text[:_SAMPLE]}{text[-_SAMPLE:]}")))
-
-    def _remembered(self, text: str, key: _Digest) -> str:
         memo = self._state.memo
-        known = memo.young.get(key, _UNKNOWN)
-        if known is _UNKNOWN:
-            known = memo.old.get(key, _UNKNOWN)
-            if known is _UNKNOWN:
-                cleaned = self._replaced(text)
-                known = None if cleaned == text else cleaned
+        key = memo.key(text)
+        known = memo.known(key)
+        if known is UNKNOWN:
+            cleaned = self._cleaned(text)
+            known = None if cleaned == text else cleaned
             memo.keep(key, known)
         return text if known is None else known
 
-    def _replaced(self, text: str) -> str:
+    def _cleaned(self, text: str) -> str:
+        if len(text) > self.max_characters:
+            self._state.oversized += 1
+            return self._shortened(text, self.max_characters) + OVERSIZED
+        matches = self._matches(text)
+        if not matches:
+            return text
+        if text.lstrip()[:1] in _JSON_OPENERS and embedded.is_json(text):
+            return self._json(text, matches)
+        return self._replaced(text, matches)
+
+    def _json(self, text: str, matches: list[Match]) -> str:
+        """Return JSON *text* cleaned in place, so that it stays JSON; where that cannot be, it is written anew."""
+        pieces = [
+            (match.start, match.end, embedded.quoted(text, match, self._marked(text, match))) for match in matches
+        ]
+        result = embedded.spliced(text, pieces)
+        if embedded.is_json(result):
+            return result
+        return orjson.dumps(self._walk(plain.BYTES).plain(orjson.loads(text), 1)).decode()
+
+    def _replaced(self, text: str, matches: list[Match]) -> str:
         """Return *text* with its matches replaced; what stood glued to one is looked at again, in new surroundings."""
         for _ in range(_ROUNDS):
+            glued = any(embedded.is_glued(text, match) for match in matches)
+            text = embedded.spliced(text, [(match.start, match.end, self._marked(text, match)) for match in matches])
+            if not glued:
+                break
             matches = self._matches(text)
             if not matches:
                 break
-            glued = any(_is_glued(text, match) for match in matches)
-            text = _replaced(text, matches)
-            if not glued:
-                break
         return text
 
+    def _marked(self, text: str, match: Match) -> str:
+        mode = self.modes.get(match.kind, "replace")
+        if mode == "replace":
+            return f"[{match.kind}]"
+        return marked(match.kind, text[match.start : match.end], mode, self._state.pseudonyms)
+
     def _matches(self, text: str, *, unmistakable: bool = False) -> list[Match]:
-        found = find(text, unmistakable=unmistakable)
+        found = search(text, unmistakable=unmistakable, names=self._state.names)
+        if self.recognizers and not unmistakable:
+            found += recognized(self.recognizers, text, self.recognizer_seconds)
+        if not found:
+            return found
+        if self.modes:
+            found = [match for match in found if self.modes.get(match.kind) != "keep"]
         if self.allow_values:
-            return [match for match in found if text[match.start : match.end] not in self.allow_values]
-        return found
+            found = [match for match in found if text[match.start : match.end] not in self.allow_values]
+        if self._state.networks:
+            found = outside_networks(text, found, self._state.networks)
+        return outside_markers(text, merged(found)) if "[" in text else merged(found)
 
     def _clean_identity(self, text: str, _bound: int | None) -> str:
         text = encodable(text)
-        return _replaced(text, self._matches(text, unmistakable=True)) if self.enabled else text
+        if not self.enabled:
+            return text
+        tags = self._state.pseudonyms
+        pieces = [
+            (match.start, match.end, tags.tag(match.kind, text[match.start : match.end]))
+            for match in self._matches(text, unmistakable=True)
+        ]
+        return embedded.spliced(text, pieces)
 
     def _shortened(self, text: str, bound: int) -> str:
         """Return *text* cleaned and cut: it is read a little beyond the cut, so that no match is cut in half."""
@@ -243,11 +322,14 @@ class Sanitizer:
             torn = len(window.rstrip(_TOKEN_SIGNS))
             visible = min(visible, max(torn, visible - _LONGEST_TOKEN))
         matches = self._matches(window) if self.enabled else []
-        return _fitted(window, matches, visible, bound)
+        return embedded.fitted(
+            window, [(one.start, one.end, self._marked(window, one)) for one in matches], visible, bound
+        )
 
+    # --- one value ---------------------------------------------------------------------------------------------------
     def _clean_value(self, value: object, bound: int | None) -> Plain:
         if bound is None:
-            return self._walked(value, plain.BYTES)
+            return self._walk(plain.BYTES).plain(value)
         return self._fitting(value, bound)[0]
 
     def _clean_json(self, value: object, bound: int | None) -> str:
@@ -269,7 +351,7 @@ class Sanitizer:
             if type(key) is not str or key not in keys:
                 return None
             if kind is str and not leaf[:1].isspace() and leaf[:1] not in _JSON_OPENERS:
-                found[key] = self._clean(leaf, None)
+                found[key] = self._leaf(leaf, None)
             elif leaf is None or kind is bool or (kind is int and -_SAFE_NUMBER < leaf < _SAFE_NUMBER):
                 found[key] = leaf
             elif kind is dict and depth and len(leaf) <= _FLAT and (inner := self._flat(leaf, depth - 1)) is not None:
@@ -282,43 +364,42 @@ class Sanitizer:
         """Return *value* cleaned and as JSON of at most *bound* bytes."""
         room = bound
         for _ in range(_TRIES):
-            result = self._walked(value, room)
+            result = self._walk(room).plain(value)
             text = orjson.dumps(result)
             if len(text) <= bound:
                 return result, text
             room = min(room * bound // len(text), room * 3 // 4)
         return _CUT, orjson.dumps(_CUT)
 
-    def _walked(self, value: object, room: int) -> Plain:
+    def _walk(self, room: int) -> Walk:
         if not self.enabled:
-            return Walk(_only_encodable, _no_kind, room).plain(value)
-        return Walk(self._clean, self._kind, room, self._state.keys).plain(value)
+            return Walk(_only_encodable, _no_kind, _no_mark, room)
+        return Walk(self._leaf, self._kind, self._mark, room, self._state.keys)
 
     def _kind(self, key: str) -> str | None:
-        if len(key) > _LONGEST_KEY or ("[" in key and _MARKER.search(key)):  # a marker says what was in the key
+        if len(key) > _LONGEST_KEY or ("[" in key and MARKER.search(key)):  # a marker says what was in the key
             return None
+        kind = key_kind(key)
         if self.keys or self.allow_keys:
             name = key_name(key)
-            if name in self.allow_keys:
-                return None
-            if name in self.keys:
-                return self.keys[name]
-        return key_kind(key)
+            kind = None if name in self.allow_keys else self.keys.get(name, kind)
+        return None if kind and self.modes.get(kind) == "keep" else kind
+
+    def _mark(self, kind: str, value: object) -> str:
+        """Return what stands for a *value* under a key that says it is of type *kind*."""
+        mode = self.modes.get(kind, "replace")
+        if type(value) not in {str, int}:
+            return "" if mode == "drop" else f"[{kind}]"
+        return marked(kind, encodable(str(value)), mode, self._state.pseudonyms)
 
 
-_OPTIONS: Final = ("keys", "allow_keys", "allow_values")
+_OPTIONS: Final = (
+    "keys", "allow_keys", "allow_values", "allow_types", "allow_networks", "modes", "recognizers", "recognizer_seconds",
+    "max_characters", "pseudonym_key",
+)  # fmt: skip
 _LONGEST_KEY: Final = 64
 _TRIES: Final = 8
-_MARKER: Final = re.compile(r"\[[A-Z][A-Z_]{1,31}\]")
 _ROUNDS: Final = 8
-_GLUE: Final = re.compile(r"[\w+\-]|[./'\"\\]\w|[\"'\\]{0,2}\s{0,3}[:=]|\s\d")
-
-
-def _is_glued(text: str, match: Match) -> bool:
-    """Tell whether a word goes on right behind *match*, or before it: without the match it may read differently."""
-    if _GLUE.match(text, match.end):
-        return True
-    return match.start > 0 and text[match.start - 1].isalnum()
 
 
 def _only_encodable(text: str, bound: int | None) -> str:
@@ -330,33 +411,8 @@ def _no_kind(_key: str) -> None:
     return None
 
 
-def _replaced(text: str, matches: list[Match]) -> str:
-    if not matches:
-        return text
-    parts: list[str] = []
-    done = 0
-    for match in matches:
-        parts += (text[done : match.start], "[", match.kind, "]")
-        done = match.end
-    parts.append(text[done:])
-    return "".join(parts)
-
-
-def _fitted(text: str, matches: list[Match], visible: int, room: int) -> str:
-    """Return the first *visible* characters of *text* cleaned, in at most *room* bytes, without a match on the edge."""
-    parts: list[str] = []
-    done = 0
-    for start, end, kind, _ in [*matches, Match(visible, visible, "", 0)]:
-        piece = text[done : min(start, visible)]
-        kept = piece.encode()[:room].decode("utf-8", "ignore")
-        parts.append(kept)
-        room -= len(kept.encode())
-        if kept != piece or end > visible or start >= visible or len(kind) + 2 > room:
-            break
-        parts.append(f"[{kind}]")
-        room -= len(kind) + 2
-        done = end
-    return "".join(parts)
+def _no_mark(kind: str, _value: object) -> str:
+    return f"[{kind}]"
 
 
 def _small_dict(value: object) -> dict[object, Any] | None:

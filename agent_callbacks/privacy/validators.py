@@ -12,12 +12,9 @@ if TYPE_CHECKING:
 __all__ = [
     "card",
     "iban_length",
-    "international_phone",
     "ip",
-    "looks_like_date",
     "luhn",
     "mod97",
-    "national_phone",
     "ssn",
 ]
 
@@ -70,63 +67,9 @@ def mod97(iban: str) -> bool:
 
 
 def ip(text: str) -> bool:
-    """Tell whether *text* is a host's address: not loopback, unspecified or a netmask.
-
-    Documentation addresses (RFC 5737, RFC 3849) count as hosts: data sets and test systems use them for people's
-    machines.
-    """
+    """Tell whether *text* is a host's address: not loopback, unspecified, or a netmask."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
         return False
-    if address.is_loopback or address.is_unspecified:
-        return False
-    return isinstance(address, ipaddress.IPv6Address) or not text.startswith("255.")
-
-
-# National digits after the country code, for countries whose numbers have one length; others 7 to 12 (ITU-T E.164).
-_NATIONAL: Final[Mapping[str, tuple[int, int]]] = {
-    "1": (10, 10), "7": (10, 10), "20": (8, 10), "27": (9, 9), "30": (10, 10), "31": (9, 9), "32": (8, 9), "33": (9, 9),
-    "34": (9, 9), "36": (8, 9), "39": (8, 11), "40": (9, 9), "41": (9, 9), "43": (7, 12), "44": (9, 10), "45": (8, 8),
-    "46": (7, 10), "47": (8, 8), "48": (9, 9), "49": (6, 12), "51": (8, 9), "52": (10, 11), "54": (10, 11),
-    "55": (10, 11), "56": (9, 9), "57": (10, 10), "60": (8, 10), "61": (9, 9), "62": (8, 12),
-    "63": (8, 10), "64": (8, 10), "65": (8, 8), "66": (8, 9), "81": (9, 10), "82": (8, 10), "84": (9, 10),
-    "86": (10, 11), "90": (10, 10), "91": (10, 10), "92": (9, 10), "98": (10, 10),
-}  # fmt: skip
-
-
-def international_phone(digits: str) -> bool:
-    """Tell whether *digits*, country code first, have a length that the country uses; a trunk ``(0)`` may be inside."""
-    if not 8 <= len(digits) <= 16 or digits[0] == "0":  # noqa: PLR2004 - E.164: at most 15, and the trunk zero
-        return False
-    code = next((digits[:size] for size in (1, 2) if digits[:size] in _NATIONAL), digits[:3])
-    shortest, longest = _NATIONAL.get(code, (5, 12))
-    trunk = digits[len(code)] == "0" and code != "39"
-    return shortest <= len(digits) - len(code) - trunk <= longest
-
-
-# US; FR in pairs; IT mobile.
-_NATIONAL_FORMATS: Final = re.compile(
-    r"(?:1[ .\-]?)?(?:\([2-9]\d\d\)[ .\-]?|[2-9]\d\d[.\-])\d{3}[ .\-]?\d{4}|(?:1[ ])?[2-9]\d\d[ ][2-9]\d\d[ \-]\d{4}|"
-    r"0[1-9](?P<sep>[ .\-])(?:\d\d(?P=sep)){3}\d\d|3[2-9]\d[ \-]\d{3}[ ]?\d{4}"
-)
-_TRUNK: Final = re.compile(r"\(?0[1-9]\d{0,4}\)?[ \-/]{1,2}\d{2,8}(?:[ \-]\d{2,8}){0,3}")
-_ABROAD: Final = re.compile(r"00[1-9]\d{0,3}[ \-/](?:\(0\)|\d)[\d \-/()]{6,18}")
-_DATE: Final = re.compile(r"\d{1,2}[./\- ]\d{1,2}[./\- ](?:19|20)\d\d|(?:19|20)\d\d[./\- ]\d")
-
-
-def national_phone(text: str) -> bool:
-    """Tell whether *text* is written like a phone number of the US, GB, DE, FR or IT, or with a leading 00."""
-    if _NATIONAL_FORMATS.fullmatch(text):
-        return True
-    if text[0] not in "0(":
-        return False
-    if _ABROAD.fullmatch(text):
-        return international_phone("".join(filter(str.isdigit, text))[2:])
-    digits = sum(map(str.isdigit, text))
-    return _TRUNK.fullmatch(text) is not None and 9 <= digits <= 12 and not _DATE.match(text)  # noqa: PLR2004 - digits
-
-
-def looks_like_date(text: str) -> bool:
-    """Tell whether *text* begins like a date with a year of four digits."""
-    return _DATE.match(text) is not None
+    return not (address.is_loopback or address.is_unspecified or text.startswith("255."))

@@ -1,0 +1,257 @@
+"""Values that stand under a name: ``key=value``, JSON, YAML, XML, headers, forms, and ``my password is ...``.
+
+All names of a text are taken out of it in one go and looked up together; only where one of them says what its value is
+are their places looked for. The cost does not grow with the number of names known.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from agent_callbacks.privacy.credentials import is_random
+from agent_callbacks.privacy.keys import key_kind
+from agent_callbacks.privacy.match import Match
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent_callbacks.privacy.keys import Names
+    from agent_callbacks.privacy.views import Span, Views
+
+__all__ = ["named_values"]
+
+_QUOTES: Final = b"\"'`\\"
+_NAMES: Final = bytes(
+    ord(":")
+    if code in b":=>"
+    else ord("_")
+    if code in b" \t"
+    else code
+    if chr(code).isalnum() or code in b"_-.@"
+    else ord(",")
+    for code in bytes(range(256)).lower()
+)
+_MOST_NAMES: Final = 4096
+_LONGEST_NAME: Final = 40
+_PLAIN_NAME: Final = re.compile(rb"[a-z_\-]{0,32}")
+_LAST_WORD: Final = re.compile(r"[^\W_]{1,40}\Z")
+
+
+def named_values(seen: Views) -> Iterator[Match]:
+    """Yield what stands under names that say what it is."""
+    words = _telling_words(seen)
+    for word in words:
+        at, end = seen.lower.find(word), 0
+        while at >= 0:
+            after = at + len(word)
+            if at >= end:
+                for match in _named(seen, at, after):
+                    yield match
+                    end = max(end, match.end)
+            at = seen.lower.find(word, after)
+
+
+def _telling_words(seen: Views) -> set[bytes]:
+    """Return the last words of those names in the text that say what their values are."""
+    pieces = seen.raw.translate(_NAMES, _QUOTES).split(b":")
+    del pieces[-1]
+    names = {piece.rpartition(b",")[2] for piece in pieces}
+    for verb in _VERBS:
+        if verb in seen.lower:
+            names.update([piece.rpartition(b" ")[2] for piece in seen.lower.split(verb)[:-1]])
+    words: set[bytes] = set()
+    for name in names - seen.names.harmless:
+        words |= _words_of(name, seen.names)
+    return words
+
+
+_VERBS: Final = (b" is ", b" to ", b" was ")
+
+
+def _words_of(name: bytes, names: Names) -> set[bytes]:
+    if not name or name[:1].isdigit():
+        return set()
+    text = name[-_LONGEST_NAME:].decode("latin-1").strip("_-. ")
+    if text.endswith("disposition"):  # the name of a form's field stands in the header
+        return {b"name"}
+    if text.endswith("cookies") or names.kind(text):
+        last = _LAST_WORD.search(text)
+        return {last[0].encode("latin-1")} if last else set()
+    if len(names.harmless) < _MOST_NAMES and _PLAIN_NAME.fullmatch(name):
+        names.harmless.add(name)
+    return set()
+
+
+# --- one name --------------------------------------------------------------------------------------------------------
+_ASSIGNED: Final = re.compile(
+    r"([\w\-]{0,24}+)(?:[\"'`\\\]*)]{0,4}\s{0,4}(=>|:=|==|=|:|>)\s{0,4}|\s(is|to|was)\s{1,2}(?:set to\s|:\s)?)"
+    r"(?:(?i:bearer|basic|token|apikey|digest|negotiate)\s{1,3})?"
+)
+_NAME_REVERSED: Final = re.compile(r"(?:[\w\-.]|[ ](?=\w)){0,40}")
+_QUOTED: Final = re.compile(
+    r"[bru]{0,2}\\{0,7}([\"'`])((?:(?!\1)[^\\\n]|\\(?!\1).|(?<!\\)\\\1(?!\s{0,2}(?:[,}\]:)]|\Z))){1,2048}+)", re.ASCII
+)
+_BARE: Final = re.compile(r"[^\s\"'`,;&<>(){}\[\]|\\]{1,2048}+")
+_SPOKEN: Final = re.compile(r"[^\s\"'`,;<>(){}\[\]|\\]{1,2048}+")
+_LINE: Final = re.compile(r"[^\n\r,;&|\"'`<>{}\[\]=\\]{1,120}+")
+_ELEMENT: Final = re.compile(r"([^<>\n]{1,512}+)</")
+_NUMBERED: Final = re.compile(r"[A-Za-z]{0,4}[ \-]?[\d(+][\d ().\-/A-Z]{2,28}[\dA-Z]|[A-Z0-9]{5,20}")
+_PLACEHOLDER: Final = re.compile(
+    r"(?i:none|null|nil|true|false|str|string|int|integer|bytes|bool|boolean|float|object|any|array|optional|required|"
+    r"undefined|redacted|hidden|masked|secretstr|text|varchar|number|"
+    r"x{3,64}|your[_\-\w]{0,40}|example|changeme|todo|n/a|unknown|missing|invalid|expired|empty)|"
+    r"[*_.\-•]{1,64}|<[^<>]{0,64}>|\$\{[^}]{0,64}\}?|\$[A-Z_][A-Z0-9_]{0,64}|:[a-z_]{1,40}|\?|%s|@[a-z_]{1,40}|"
+    r"\$\([^)]{0,64}\)|%\(\w{1,64}\)s|\{\{?[\w. ]{0,64}\}?\}|os\.environ\S{0,64}|"
+    r"\[[A-Z_]{2,24}(?::[^\]]{1,40})?\](?:\[[A-Z_]{2,24}\])*"
+)
+_TEMPLATE: Final = re.compile(r"\$[{(]|\{\{|%\(|<[a-z_ ]{1,40}>")
+_CODE: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
+_FEWEST_DIGITS: Final = 3
+_LONGEST_PERSON: Final = 5
+_SHORT_WORD: Final = 16
+_SAID_LENGTH: Final = 6
+_BARE_KINDS: Final = frozenset({"SECRET", "SESSION", "PRIVATE_KEY"})
+_NUMBER_KINDS: Final = frozenset({"US_SSN", "PHONE", "CREDIT_CARD", "IBAN", "DATE_OF_BIRTH", "ID"})
+_LINE_KINDS: Final = frozenset({"PERSON", "ADDRESS"})
+
+
+def _named(seen: Views, at: int, after: int) -> Iterator[Match]:
+    text = seen.text
+    assigned = _ASSIGNED.match(text, after)
+    if assigned is None:
+        return
+    back = _NAME_REVERSED.match(text[max(0, at - 40) : at][::-1])
+    start = at - (back.end() if back else 0)
+    name = text[start : assigned.end(1)]
+    if text[start - 1 : start] == "[" and text[assigned.end(1) : assigned.end(1) + 1] in {"]", ":"} and name.isupper():
+        return
+    lowered = name.lower()
+    if lowered.endswith("name") and "form-data" in text[max(0, start - 40) : start].lower():
+        yield from _form_field(text, assigned.end(), seen.names)
+    elif lowered.endswith(("cookie", "cookies")):
+        yield from _cookies(text, assigned.end())
+    elif kind := _named_kind(name, assigned, seen.names):
+        span = _value(text, assigned.end(), kind, assigned[2] or "is")
+        # token=token: an argument, not its value
+        if span and not lowered.endswith(text[span[0] : span[1]].lower()):
+            yield Match(*span, "SECRET" if kind == "SESSION" else kind, 30)
+
+
+def _named_kind(name: str, assigned: re.Match[str], names: Names) -> str | None:
+    """Return what stands under *name*; of a session only what looks random is a secret."""
+    if assigned[2] is None:
+        return "SECRET" if names.kind(name) == "SECRET" else None
+    kind = names.kind(name)
+    return "SESSION" if kind == "SECRET" and "session" in name.lower() else kind
+
+
+def _value(text: str, at: int, kind: str, sign: str) -> Span | None:
+    if quoted := _QUOTED.match(text, at):
+        value = quoted[2]
+        if _PLACEHOLDER.fullmatch(value) or not value.strip() or (kind == "SESSION" and not _is_session(value)):
+            return None
+        return quoted.start(2), quoted.end(2) - (value.endswith("\\") and not value.endswith("\\\\"))
+    if sign == ">":
+        return _element(text, at)
+    if kind in _NUMBER_KINDS:
+        return _number(text, at)
+    if kind in _BARE_KINDS:
+        return _bare(text, at, kind, sign)
+    return _plain_line(text, at, sign) if kind in _LINE_KINDS else None
+
+
+def _element(text: str, at: int) -> Span | None:
+    element = _ELEMENT.match(text, at)
+    if element is None or not element[1].strip() or _PLACEHOLDER.fullmatch(element[1].strip()):
+        return None
+    return element.span(1)
+
+
+def _number(text: str, at: int) -> Span | None:
+    match = _NUMBERED.match(text, at)
+    if match is None or sum(map(str.isdigit, match[0])) < _FEWEST_DIGITS:
+        return None
+    end = match.end()
+    while not text[end - 1].isalnum():
+        end -= 1
+    return at, end
+
+
+def _plain_line(text: str, at: int, sign: str) -> Span | None:
+    match = _LINE.match(text, at)
+    if match is None or sign not in {":", "="}:
+        return None
+    value = match[0].rstrip()
+    words = value.split()
+    titled = words and words[0][:1].isupper() and (len(words) <= _LONGEST_PERSON or sign == ":")
+    if not titled or _PLACEHOLDER.fullmatch(value) or text[match.end() : match.end() + 1] in {"=", "("}:
+        return None
+    if sign == "=" and " " in value:  # the next pair begins behind a blank
+        value = words[0]
+    return at, at + len(value)
+
+
+def _bare(text: str, at: int, kind: str, sign: str) -> Span | None:
+    if _TEMPLATE.match(text, at) or (sign == ":" and text.startswith("//", at)):
+        return None
+    bare = (_BARE if sign == "=" else _SPOKEN).match(text, at)
+    if bare is None:
+        return None
+    value = bare[0].rstrip(".:?") if sign != "=" else bare[0]
+    if not value or _PLACEHOLDER.fullmatch(value) or _CODE.fullmatch(value) or text[bare.end() : bare.end() + 1] == "(":
+        return None
+    return (at, at + len(value)) if _plausible(text, at + len(value), value, kind, sign) else None
+
+
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+
+
+def _is_session(value: str) -> bool:
+    """Tell whether the name of a session opens it: agents number theirs with UUIDs."""
+    return is_random(value) and not _UUID.fullmatch(value)
+
+
+def _plausible(text: str, end: int, value: str, kind: str, sign: str) -> bool:
+    """Tell whether a bare *value* may be the secret itself: prose and code go on with plain words."""
+    if kind == "SESSION":
+        return _is_session(value)
+    if sign == "=":
+        return True
+    if not value.isalpha() and not value.isdigit():
+        mixed = not value.islower() and not value.istitle()
+        return any(map(str.isdigit, value)) or len(value) >= _SHORT_WORD or (mixed and "." not in value[1:-1])
+    if value.isdigit():
+        return True
+    if sign == "is":
+        return len(value) >= _SAID_LENGTH and not value.islower() and not value.istitle() and not value.isupper()
+    return len(value) >= _SHORT_WORD or not (value.islower() or value.istitle()) or text[end : end + 1] in {"\n", ""}
+
+
+# --- forms and cookies -----------------------------------------------------------------------------------------------
+_FIELD: Final = re.compile(
+    r"\\?\"([\w\-\[\]]{1,64})\\?\"[^\r\n\\]{0,200}(?:\\r|\r)?(?:\\n|\n)"
+    r"(?:(?:\\r|\r)?(?:\\n|\n))(.{1,2048}?)(?:\\r|\\n|\r|\n|\Z)"
+)
+_COOKIE: Final = re.compile(r"([\w\-.]{1,64}+)=([^;\s\"',]{1,4096}+)")
+_MOST_COOKIES: Final = 40
+
+
+def _form_field(text: str, at: int, names: Names) -> Iterator[Match]:
+    field = _FIELD.match(text, at)
+    if field and (kind := names.kind(field[1])) and not _PLACEHOLDER.fullmatch(field[2]):
+        yield Match(*field.span(2), kind, 30)
+
+
+def _cookies(text: str, at: int) -> Iterator[Match]:
+    """Yield what looks random among the cookies of a header; their attributes do not."""
+    end = at
+    for _ in range(_MOST_COOKIES):
+        cookie = _COOKIE.search(text, end, min(len(text), end + 64)) if end == at else _COOKIE.match(text, end)
+        if cookie is None:
+            return
+        if is_random(cookie[2]) or key_kind(cookie[1]) == "SECRET":
+            yield Match(*cookie.span(2), "SECRET", 30)
+        end = cookie.end()
+        while text[end : end + 1] in {";", " "}:
+            end += 1

@@ -1,0 +1,81 @@
+"""Replacing pieces of a text so that what the text is, it stays: JSON, within its bound."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import orjson
+
+if TYPE_CHECKING:
+    from agent_callbacks.privacy.match import Match
+
+__all__ = ["Piece", "fitted", "is_glued", "is_json", "quoted", "spliced"]
+
+Piece: TypeAlias = tuple[int, int, str]
+"""Where a piece lies, and what stands for it."""
+
+_LONGEST_JSON: Final = 4 * 1024 * 1024
+_BEFORE: Final = re.compile(r"[:\[,]\s{0,64}\Z")
+_AFTER: Final = re.compile(r"\s{0,64}[,}\]]")
+_QUOTE: Final = re.compile(r"(?:\A|[^\\])(\\{0,31}\")")
+_NEAR: Final = 512
+
+
+def is_json(text: str) -> bool:
+    """Tell whether *text* is JSON."""
+    if len(text) > _LONGEST_JSON:
+        return False
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def quoted(text: str, match: Match, marker: str) -> str:
+    """Return *marker* in the quotes that it needs where *match* is a bare number of JSON, also of JSON in a string."""
+    start, end = match.start, match.end
+    if not _BEFORE.search(text, max(0, start - 65), start) or not _AFTER.match(text, end):
+        return marker
+    quotes = _QUOTE.findall(text, max(0, start - _NEAR), start)
+    quote = quotes[-1] if quotes else '"'
+    return f"{quote}{marker}{quote}"
+
+
+def spliced(text: str, pieces: list[Piece]) -> str:
+    """Return *text* with *pieces*, which are in order and touch nowhere, replaced."""
+    parts: list[str] = []
+    done = 0
+    for start, end, marker in pieces:
+        parts += (text[done:start], marker)
+        done = end
+    parts.append(text[done:])
+    return "".join(parts)
+
+
+def fitted(text: str, pieces: list[Piece], visible: int, room: int) -> str:
+    """Return the first *visible* characters of *text* cleaned, in at most *room* bytes, without a match on the edge."""
+    parts: list[str] = []
+    done = 0
+    for start, end, marker in [*pieces, (visible, visible, "")]:
+        piece = text[done : min(start, visible)]
+        kept = piece.encode()[:room].decode("utf-8", "ignore")
+        parts.append(kept)
+        room -= len(kept.encode())
+        if kept != piece or end > visible or start >= visible or len(marker) > room:
+            break
+        parts.append(marker)
+        room -= len(marker)
+        done = end
+    return "".join(parts)
+
+
+_GLUE: Final = re.compile(r"[\w+\-]|[./'\"\\]\w|[\"'\\]{0,2}\s{0,3}[:=]|\s\d")
+
+
+def is_glued(text: str, match: Match) -> bool:
+    """Tell whether a word goes on right behind *match*, or before it: without the match it may read differently."""
+    if _GLUE.match(text, match.end):
+        return True
+    return match.start > 0 and text[match.start - 1].isalnum()
