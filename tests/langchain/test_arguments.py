@@ -6,10 +6,9 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from langchain_core.language_models import FakeListChatModel
 
 from agent_callbacks import AgentCallbackHandler, Settings, configure
-from tests.langchain.models import ScriptedChat
-from tests.langchain.stories import says
 
 if TYPE_CHECKING:
     from tests.conftest import Spans
@@ -49,6 +48,6 @@ def test_baggage_keys_are_a_tuple(keys: Any) -> None:
 
 def test_a_deep_copy_of_a_model_keeps_its_handler(handler: AgentCallbackHandler, spans: Spans) -> None:
     """Configurations and models are copied by users and frameworks; what they report to is not theirs to copy."""
-    model = ScriptedChat(script=[says("done")], callbacks=[handler]).model_copy(deep=True)
+    model = FakeListChatModel(responses=["done"], callbacks=[handler]).model_copy(deep=True)
     model.invoke("hi", copy.deepcopy({"callbacks": [handler]}))
     assert ["llm.chat"] == spans.names()
