@@ -34,7 +34,7 @@ from agent_callbacks.settings import HANDLER_ARGUMENTS, check_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Never
+    from typing import Never, Self
     from uuid import UUID
 
     from opentelemetry.metrics import MeterProvider
@@ -76,6 +76,10 @@ class AgentCallbackHandler(HandlerBase):
     ) -> None:
         check_arguments("AgentCallbackHandler", unknown, HANDLER_ARGUMENTS, settings)
         self._recorder = Recorder(_READER, tracer_provider, meter_provider, settings)
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """Return the handler itself: a copy of a model or a configuration reports to the same one."""
+        return self
 
     @property
     def open_runs(self) -> int:

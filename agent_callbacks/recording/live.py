@@ -264,8 +264,8 @@ def finished(body: Body, *, ended: Body | None = None) -> bool:
     """Say whether *body* can no longer be running, though nobody ended it.
 
     Its task is done, its thread is gone or does something else, or its event loop is closed. A suspended generator can
-    be resumed from anywhere as long as it exists, and tells the framework when it no longer does: it never counts as
-    finished while its loop is open.
+    be resumed from anywhere as long as it exists, and tells the framework when it no longer does. One that was
+    cancelled before the framework was listening has run to its end without a word.
 
     Args:
         body: The body.
@@ -275,7 +275,7 @@ def finished(body: Body, *, ended: Body | None = None) -> bool:
     if body.target is None or (loop is not None and loop.is_closed()):
         return True
     if body.suspends:
-        return False
+        return _looks(body) and stack.ran_out(body.frame)
     if body.task is None:
         return _left_by_thread(body, ended)
     task = body.task()

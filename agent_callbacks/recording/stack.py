@@ -8,6 +8,7 @@ was cancelled. Only public attributes of frames are read; where ``sys._getframe`
 from __future__ import annotations
 
 import asyncio
+import dis
 import inspect
 import sys
 import threading
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KNOWN", "about", "current_loop", "current_task", "in_thread", "is_engine", "on_stack", "owner",
-    "owner_kinds", "owner_name", "run_by_engine",
+    "owner_kinds", "owner_name", "ran_out", "run_by_engine",
 ]  # fmt: skip
 
 # Both are documented, and both may be missing outside of CPython.
@@ -30,6 +31,8 @@ KNOWN: Final = _getframe is not None
 """Whether this interpreter lets us look at the stack."""
 
 _SUSPENDING: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+# Where a suspended frame stands, by version: the yield (also the one inside an await), or what follows it.
+_PAUSES: Final = frozenset({dis.opmap["YIELD_VALUE"], dis.opmap["RESUME"]})
 _ENGINES: Final = frozenset({"langgraph", "langchain_core"})
 _MESSENGERS: Final = ("agent_callbacks.", "langchain_core.callbacks")
 # Functions that only start a run, with the package they are in; their caller runs it.
@@ -84,6 +87,17 @@ def in_thread(frame: FrameType | None, thread: int) -> bool | None:
     if thread not in threads:
         return False
     return None if frame is None or threads[thread] is None else _reaches(threads[thread], frame)
+
+
+def ran_out(frame: FrameType | None) -> bool:
+    """Say whether the generator or coroutine of *frame* has run to its end.
+
+    A suspended one stands at a yield, whatever it awaits. One that is neither suspended nor being executed is over; one
+    that was closed at a yield of its own cannot be told from a suspended one, but had the chance to say so.
+    """
+    if frame is None or frame.f_code.co_code[frame.f_lasti] in _PAUSES:
+        return False
+    return not any(_reaches(top, frame) for top in _threads().values())
 
 
 def run_by_engine(task: asyncio.Task[Any] | None) -> bool:

@@ -320,9 +320,11 @@ async def concurrent_agents(scene: Scene) -> None:
 def agents_in_threads(scene: Scene) -> None:
     def one(number: int) -> None:
         with scene.own_trace(f"request:{number}"):
-            own_agent(scene, number, sync_tool(scene, "lookup")).invoke(ASKED, scene.config())
+            agents[number].invoke(ASKED, scene.config())
             scene.mark(f"request:{number}", rf"request:{number}", group=str(number))
 
+    # Built here: LangChain mutes warnings while it makes a tool, which is not safe in threads.
+    agents = [own_agent(scene, number, sync_tool(scene, "lookup")) for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(one, range(8)))
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from langchain_core.language_models import FakeListChatModel
 
 from agent_callbacks import AgentCallbackHandler, Settings, configure
+
+if TYPE_CHECKING:
+    from tests.conftest import Spans
 
 
 @pytest.mark.parametrize("owner", [configure, AgentCallbackHandler])
@@ -39,3 +44,10 @@ def test_baggage_keys_are_a_tuple(keys: Any) -> None:
     with pytest.raises(TypeError) as caught:
         Settings(baggage_keys=keys)
     assert f"Settings(baggage_keys=...): must be a tuple, not {type(keys).__name__}" == str(caught.value)
+
+
+def test_a_deep_copy_of_a_model_keeps_its_handler(handler: AgentCallbackHandler, spans: Spans) -> None:
+    """Configurations and models are copied by users and frameworks; what they report to is not theirs to copy."""
+    model = FakeListChatModel(responses=["done"], callbacks=[handler]).model_copy(deep=True)
+    model.invoke("hi", copy.deepcopy({"callbacks": [handler]}))
+    assert ["llm.chat"] == spans.names()

@@ -535,3 +535,47 @@ def test_entering_and_leaving_stays_cheap(operation: Operation) -> None:
     for _ in range(1000):
         once()
     assert calls(once) == first < 100
+
+
+# --- the end of a generator ------------------------------------------------------------------------------------------
+async def waiting(frames: list[Any], gate: asyncio.Event) -> Any:
+    """Note the frame, yield, then wait."""
+    frames.append(sys._getframe())
+    yield 1
+    assert not stack.ran_out(frames[0])  # it is being executed
+    await gate.wait()
+
+
+async def test_a_generator_is_over_when_it_has_run_to_its_end() -> None:
+    """Not while it is suspended at a yield, is executed, or waits in somebody's task."""
+    frames: list[Any] = []
+    gate = asyncio.Event()
+    stream = waiting(frames, gate)
+    await anext(stream)
+    (frame,) = frames
+    assert not stack.ran_out(frame)
+    task = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    assert not stack.ran_out(frame)
+    gate.set()
+    with pytest.raises(StopAsyncIteration):
+        await task
+    assert stack.ran_out(frame)
+
+
+async def test_a_generator_that_was_cancelled_is_over() -> None:
+    """Whoever looks next can close what it left."""
+    frames: list[Any] = []
+    stream = waiting(frames, asyncio.Event())
+    await anext(stream)
+    task = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert stack.ran_out(frames[0])
+
+
+def test_what_has_no_frame_has_no_end() -> None:
+    """Where the stack cannot be looked at, nothing is known."""
+    assert not stack.ran_out(None)
