@@ -91,13 +91,13 @@ class Place:
     does, which is at ``around``. ``scope`` is the agent's run while no tool, model or retriever lies between, and
     ``step`` the workflow step around. ``forms`` says that inside an answer is put into the form that was asked for,
     which LlamaIndex does by calling a tool that is none. ``holder`` is the chain that lasts as long as what runs below
-    it, in ``below``.
+    it, in ``below``. A ``twin`` is the inner half of what ``around`` has reported already.
     """
 
     __slots__ = (
         "__weakref__", "announced", "around", "attempts", "below", "call_id", "cancelled", "entered_ns", "error",
         "forms", "held", "holder", "id", "instance", "key", "last", "name", "owns", "previous", "ran_ns", "role", "run",
-        "said", "scope", "step", "watched",
+        "said", "scope", "step", "twin", "watched",
     )  # fmt: skip
 
     def __init__(self, call: Call, role: Role) -> None:
@@ -122,6 +122,7 @@ class Place:
             self.holder = parent if parent.below is not None else parent.holder
         self.below: set[str] | None = None
         self.held = False
+        self.twin = False
         self.cancelled = False
         self.announced = False
         self.error: BaseException | None = None

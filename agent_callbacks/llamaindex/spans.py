@@ -127,7 +127,7 @@ class Spans(Agents):
         place = Place(call, role)
         around = place.around
         if around is not None and around.role == role and around.instance is call.instance:
-            place.role = "inner"
+            place.role, place.twin = "inner", True
             return place
         if role == "model":
             self.open_model(call, place)
@@ -159,6 +159,9 @@ class Spans(Agents):
         """Hear that a span was left, with *result*."""
         place = self.places.get(id_)
         if place is None or place.watched is not None:
+            return
+        if place.twin and place.announced and is_stream(result):
+            self.watch(place, result)
             return
         outcome: Outcome | None = "cancelled" if place.cancelled else None
         self._closed(place, result, outcome, None)
@@ -228,12 +231,12 @@ class Spans(Agents):
         if place.owns and error is None and outcome is None and self.hold(place, result):
             return
         output = None if result is None else attempted(self, None, spoken, result)
-        self.end(place, RunResult(output, outcome or "success"), error)
+        self.end(place, RunResult(output, outcome or "success"), error or place.error)
 
     def _end_writer(self, place: Place, result: Any, outcome: Outcome | None, error: BaseException | None) -> None:
         del result
         if place.holder is not None:
-            place.holder.announced = True
+            place.holder.announced, place.holder.error = True, error
         self.end(place, RunResult(outcome=outcome or "success"), error)
 
 
