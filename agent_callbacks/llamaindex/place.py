@@ -53,20 +53,22 @@ class Run:
     ``key`` is the run's operation, ``stay`` that of the member whose turn it is. ``turn`` counts decisions and
     ``attempt`` the tries at the present one. ``offered`` maps the tools the model was given to their descriptions,
     ``told`` holds the ones it named in its answer, ``again`` how often a tool call that has to be repeated was made,
-    ``answer`` is what was said last.
+    ``answer`` is what was said last, ``waiting`` holds the tool calls that wait for a human. Only LlamaIndex's own
+    agents say which decision a model call is part of (``decides``).
     """
 
     __slots__ = (
-        "again", "answer", "attempt", "key", "many", "member", "offered", "present", "request", "stay", "told", "turn",
-        "waiting", "workflow",
+        "again", "answer", "attempt", "decides", "key", "many", "member", "offered", "present", "request", "stay",
+        "told", "turn", "waiting", "workflow",
     )  # fmt: skip
 
-    def __init__(self, key: Key, workflow: object, request: Request, *, many: bool) -> None:
+    def __init__(self, key: Key, workflow: object, request: Request, *, many: bool, decides: bool) -> None:
         """Begin the run *key* of *workflow*, which has *many* agents or is one."""
         self.key = key
         self.workflow = workflow
         self.request = request
         self.many = many
+        self.decides = decides
         self.stay: Key | None = None
         self.member: str | None = None
         self.present: object = None
@@ -76,7 +78,7 @@ class Run:
         self.told: frozenset[str] = frozenset()
         self.answer: object = None
         self.again: dict[str, int] = {}
-        self.waiting = False
+        self.waiting: set[str] = set()
 
     @property
     def current(self) -> Key:

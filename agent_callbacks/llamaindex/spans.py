@@ -99,8 +99,8 @@ class Spans(Agents):
         match role:
             case "run":
                 return self.open_run(call, tags)
-            case "step" if call.parent is not None and call.parent.run is not None:
-                return self.open_step(call, call.parent.run)
+            case "step" if call.parent is not None and (run := call.parent.run) is not None and run.decides:
+                return self.open_step(call, run)
             case "tool":
                 return self._open_own_tool(call)
             case "model" | "embedding" | "retriever" | "reranker":
@@ -180,7 +180,7 @@ class Spans(Agents):
 
     def _closed(self, place: Place, result: Any, outcome: Outcome | None, error: BaseException | None) -> None:
         close = self._closers.get(place.role)
-        if close is None or (place.role == "step" and place.scope is None):
+        if close is None:
             self.end(place, RunResult(outcome=outcome or "success"), error)
         else:
             close(place, result, outcome, error)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from llama_index.core.agent.workflow import AgentInput, AgentOutput, AgentSetup, FunctionAgent, ToolCall, ToolCallResult
+from llama_index.core.tools import FunctionTool
 from llama_index.core.workflow import (
     Context,
     Event,
@@ -23,6 +24,20 @@ async def ask_human(ctx: Context, question: str) -> str:
         HumanResponseEvent, waiter_id="w", waiter_event=InputRequiredEvent(prefix=question), requirements={}
     )
     return str(answer.response)
+
+
+async def _ask_by_name(ctx: Context, question: str) -> str:
+    """Ask a human, each question on its own."""
+    answer = await ctx.wait_for_event(
+        HumanResponseEvent,
+        waiter_id=question,
+        waiter_event=InputRequiredEvent(prefix=question),
+        requirements={"name": question},
+    )
+    return str(answer.response)
+
+
+ask_human_by_name = FunctionTool.from_defaults(_ask_by_name, name="ask_human")
 
 
 class Retrying(Workflow):

@@ -99,6 +99,7 @@ async def test_an_agent_nobody_named_has_no_name(events: AgentEventHandler, span
     assert ["agent.run", "agent.run.helper", "chain.function_agent", "agent.run"] == [
         found.splitlines()[0] for found in trees(spans)
     ]
+    assert "agent.run\n└─ agent.step.1\n   └─ llm.text_completion" == trees(spans)[-1]
 
 
 async def test_the_question_is_the_runs_input(spans: Spans) -> None:
