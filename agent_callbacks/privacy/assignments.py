@@ -179,10 +179,7 @@ def _number(text: str, at: int) -> Span | None:
     match = _NUMBERED.match(text, at)
     if match is None or sum(map(str.isdigit, match[0])) < _FEWEST_DIGITS:
         return None
-    end = match.end()
-    while not text[end - 1].isalnum():
-        end -= 1
-    return at, end
+    return match.span()
 
 
 def _plain_line(text: str, at: int, sign: str) -> Span | None:

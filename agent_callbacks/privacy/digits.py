@@ -194,8 +194,6 @@ def _phone(seen: Views, start: int, end: int, alone: bool) -> Match | None:  # n
     said = announced(seen, first)
     if said == "COUNT" if written else said != "PHONE" and not _AFTER.match(seen.lower, end):
         return None
-    if not written and not _FEWEST <= sum(map(str.isdigit, number)) <= _MOST:
-        return None
     return Match(first, phones.with_extension(text, end), "PHONE", 45)
 
 

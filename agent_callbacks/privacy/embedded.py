@@ -15,7 +15,6 @@ __all__ = ["Piece", "fitted", "is_glued", "is_json", "quoted", "spliced"]
 Piece: TypeAlias = tuple[int, int, str]
 """Where a piece lies, and what stands for it."""
 
-_LONGEST_JSON: Final = 4 * 1024 * 1024
 _BEFORE: Final = re.compile(r"[:\[,]\s{0,64}\Z")
 _AFTER: Final = re.compile(r"\s{0,64}[,}\]]")
 _QUOTE: Final = re.compile(r"(?:\A|[^\\])(\\{0,31}\")")
@@ -24,8 +23,6 @@ _NEAR: Final = 512
 
 def is_json(text: str) -> bool:
     """Tell whether *text* is JSON."""
-    if len(text) > _LONGEST_JSON:
-        return False
     try:
         orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -58,16 +55,17 @@ def fitted(text: str, pieces: list[Piece], visible: int, room: int) -> str:
     """Return the first *visible* characters of *text* cleaned, in at most *room* bytes, without a match on the edge."""
     parts: list[str] = []
     done = 0
-    for start, end, marker in [*pieces, (visible, visible, "")]:
+    for start, end, marker in pieces:
         piece = text[done : min(start, visible)]
         kept = piece.encode()[:room].decode("utf-8", "ignore")
         parts.append(kept)
         room -= len(kept.encode())
         if kept != piece or end > visible or start >= visible or len(marker) > room:
-            break
+            return "".join(parts)
         parts.append(marker)
         room -= len(marker)
         done = end
+    parts.append(text[done:visible].encode()[:room].decode("utf-8", "ignore"))
     return "".join(parts)
 
 

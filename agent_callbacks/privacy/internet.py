@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from agent_callbacks.privacy import validators
 from agent_callbacks.privacy.views import closes, opens
@@ -137,9 +137,7 @@ def ipv6(seen: Views, at: int) -> Span | None:
     start = at - (back.end() if back else 0)
     while start < at and text[start] == ":" and text[start + 1] != ":":  # the colon of `ip:2001:...`
         start += 1
-    match = _HEX.match(text, start)
-    if match is None:
-        return None
+    match = cast("re.Match[str]", _HEX.match(text, start))  # at least the colon
     address = match[0] if match[0].endswith("::") else match[0].rstrip(":")
     end = start + len(address)
     colons = address.count(":")

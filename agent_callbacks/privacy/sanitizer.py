@@ -271,14 +271,12 @@ class Sanitizer:
 
     def _replaced(self, text: str, matches: list[Match]) -> str:
         """Return *text* with its matches replaced; what stood glued to one is looked at again, in new surroundings."""
-        for _ in range(_ROUNDS):
-            glued = any(embedded.is_glued(text, match) for match in matches)
+        rounds = 1
+        while matches:
+            glued = rounds < _ROUNDS and any(embedded.is_glued(text, match) for match in matches)
             text = embedded.spliced(text, [(match.start, match.end, self._marked(text, match)) for match in matches])
-            if not glued:
-                break
-            matches = self._matches(text)
-            if not matches:
-                break
+            matches = self._matches(text) if glued else []
+            rounds += 1
         return text
 
     def _marked(self, text: str, match: Match) -> str:
@@ -373,7 +371,7 @@ class Sanitizer:
 
     def _walk(self, room: int) -> Walk:
         if not self.enabled:
-            return Walk(_only_encodable, _no_kind, _no_mark, room)
+            return Walk(_only_encodable, _no_kind, self._mark, room)
         return Walk(self._leaf, self._kind, self._mark, room, self._state.keys)
 
     def _kind(self, key: str) -> str | None:
@@ -409,10 +407,6 @@ def _only_encodable(text: str, bound: int | None) -> str:
 
 def _no_kind(_key: str) -> None:
     return None
-
-
-def _no_mark(kind: str, _value: object) -> str:
-    return f"[{kind}]"
 
 
 def _small_dict(value: object) -> dict[object, Any] | None:
