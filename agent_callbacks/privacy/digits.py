@@ -135,7 +135,13 @@ def _edges(seen: Views, start: int, end: int) -> bool:
 def _card(seen: Views, start: int, end: int, alone: bool) -> Match | None:  # noqa: ARG001, FBT001 - a reader
     if not _edges(seen, start, end):
         return None
-    return Match(start, end, "CREDIT_CARD", 60) if validators.card(_digits(seen.text[start:end])) else None
+    if not validators.card(_digits(seen.text[start:end])):
+        return None
+    as_float = _FLOAT.match(seen.text, end)  # a column of numbers was read as one of floats
+    return Match(start, as_float.end() if as_float else end, "CREDIT_CARD", 60)
+
+
+_FLOAT: Final = re.compile(r"\.0{1,2}(?!\d)")
 
 
 def _announced_card(seen: Views, start: int, end: int, alone: bool) -> Match | None:  # noqa: ARG001, FBT001 - a reader

@@ -255,19 +255,19 @@ class Sanitizer:
         matches = self._matches(text)
         if not matches:
             return text
-        if text.lstrip()[:1] in _JSON_OPENERS and embedded.is_json(text):
-            return self._json(text, matches)
+        if text.lstrip()[:1] in _JSON_OPENERS and (value := embedded.parsed(text)) is not embedded.UNPARSED:
+            return self._json(text, value, matches)
         return self._replaced(text, matches)
 
-    def _json(self, text: str, matches: list[Match]) -> str:
+    def _json(self, text: str, value: Plain, matches: list[Match]) -> str:
         """Return JSON *text* cleaned in place, so that it stays JSON; where that cannot be, it is written anew."""
         pieces = [
             (match.start, match.end, embedded.quoted(text, match, self._marked(text, match))) for match in matches
         ]
         result = embedded.spliced(text, pieces)
-        if embedded.is_json(result):
+        if embedded.keeps_json(value, embedded.parsed(result)):
             return result
-        return orjson.dumps(self._walk(plain.BYTES).plain(orjson.loads(text), 1)).decode()
+        return orjson.dumps(self._walk(plain.BYTES).plain(value, 1)).decode()
 
     def _replaced(self, text: str, matches: list[Match]) -> str:
         """Return *text* with its matches replaced; what stood glued to one is looked at again, in new surroundings."""
