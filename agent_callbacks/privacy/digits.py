@@ -135,7 +135,13 @@ def _edges(seen: Views, start: int, end: int) -> bool:
 def _card(seen: Views, start: int, end: int, alone: bool) -> Match | None:  # noqa: ARG001, FBT001 - a reader
     if not _edges(seen, start, end):
         return None
-    return Match(start, end, "CREDIT_CARD", 60) if validators.card(_digits(seen.text[start:end])) else None
+    if not validators.card(_digits(seen.text[start:end])):
+        return None
+    as_float = _FLOAT.match(seen.text, end)  # a column of numbers was read as one of floats
+    return Match(start, as_float.end() if as_float else end, "CREDIT_CARD", 60)
+
+
+_FLOAT: Final = re.compile(r"\.0{1,2}(?!\d)")
 
 
 def _announced_card(seen: Views, start: int, end: int, alone: bool) -> Match | None:  # noqa: ARG001, FBT001 - a reader
@@ -159,7 +165,9 @@ def _spaced_ssn(seen: Views, start: int, end: int, alone: bool) -> Match | None:
     return Match(start, end, "US_SSN", 55) if announced(seen, start) == "US_SSN" else None
 
 
-_VERSION: Final = re.compile(rb"(?:version|release|build|[a-z]/|==|\bv|@|[<>~^]=?|firmware)[\"': ]{0,3}\Z")
+_VERSION: Final = re.compile(
+    rb"(?:version|release|build|[a-z]/|==|\bv|[<>~^]=?|firmware|section|chapter|clause|sec\.|\xa7)[\"': ]{0,3}\Z"
+)
 
 
 def _ipv4(seen: Views, start: int, end: int, alone: bool) -> Match | None:  # noqa: ARG001, FBT001 - a reader
@@ -191,8 +199,6 @@ def _phone(seen: Views, start: int, end: int, alone: bool) -> Match | None:  # n
     )
     said = announced(seen, first)
     if said == "COUNT" if written else said != "PHONE" and not _AFTER.match(seen.lower, end):
-        return None
-    if not written and not _FEWEST <= sum(map(str.isdigit, number)) <= _MOST:
         return None
     return Match(first, phones.with_extension(text, end), "PHONE", 45)
 
@@ -285,6 +291,7 @@ _ANY: Final = re.compile(rb"0{6}|0{1,6}[ .\-/_()]{1,2}0")
 # --- with letters ----------------------------------------------------------------------------------------------------
 _LETTERED: Final = tuple((re.compile(form.shape), form) for form in ids.LETTERED)
 _ANY_LETTERED: Final = re.compile(b"|".join(form.shape for form in ids.LETTERED))
+_IN_WORD: Final = frozenset({b"0", b"A", b"a"})
 _LONGEST_ID: Final = 18
 
 
@@ -292,7 +299,11 @@ def lettered_id(seen: Views, at: int) -> Span | None:
     """Return an identity number that holds capitals around *at*."""
     shape, start = seen.shape, at
     while True:
-        if shape[start] in b"0A" and opens(seen, start) and (found := _lettered_from(seen, start, at)):
+        if (
+            shape[start] in b"0A"
+            and shape[start - 1 : start] not in _IN_WORD
+            and (found := _lettered_from(seen, start, at))
+        ):
             return found
         if not start or at - start >= _LONGEST_ID + 4 or shape[start - 1] not in b"0A-. ":
             return None
