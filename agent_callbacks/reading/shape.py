@@ -51,7 +51,7 @@ def mapping(value: Any) -> Loose:
 
 def sequence(value: Any) -> Sequence[object]:
     """Return *value* where it is a list or tuple, else an empty one."""
-    kind = type(value)
+    kind: type[object] = type(value)
     if kind is list or kind is tuple:
         return value  # type: ignore[no-any-return]  # just asked; a cast is a call
     if issubclass(kind, list):
