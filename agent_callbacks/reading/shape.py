@@ -51,12 +51,11 @@ def mapping(value: Any) -> Loose:
 
 def sequence(value: Any) -> Sequence[object]:
     """Return *value* where it is a list or tuple, else an empty one."""
-    kind: type[object] = type(value)
-    if kind is list or kind is tuple:
-        return value  # type: ignore[no-any-return]  # just asked; a cast is a call
-    if issubclass(kind, list):
+    if type(value) is list or type(value) is tuple:
+        return value  # pyright: ignore[reportUnknownVariableType] - whatever is in it
+    if issubclass(type(value), list):
         return cast("list[object]", _LIST.copy(value))
-    return cast("tuple[object, ...]", _TUPLE.__getitem__(value, slice(None))) if issubclass(kind, tuple) else ()
+    return cast("tuple[object, ...]", _TUPLE.__getitem__(value, slice(None))) if issubclass(type(value), tuple) else ()
 
 
 def text(value: Any) -> str | None:
