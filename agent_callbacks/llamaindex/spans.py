@@ -15,7 +15,6 @@ from llama_index_instrumentation.dispatcher import active_instrument_tags
 from agent_callbacks.llamaindex.agents import DECIDES, Agents
 from agent_callbacks.llamaindex.answer import model_result
 from agent_callbacks.llamaindex.extract import (
-    asked_by,
     documents,
     embedding,
     embedding_result,
@@ -88,7 +87,7 @@ class Spans(Agents):
             role = "step" if parent is not None and parent.role == "run" else "function"
         said = mapping(active_instrument_tags.get() if tags is None else tags)
         late = self.ended.get(parent_id) if parent is None and parent_id is not None else None
-        call = Call(id_, method, instance, arguments, asked_by(said), parent, late)
+        call = Call(id_, method, instance, arguments, said, parent, late)
         place = attempted(self, None, self._opened, role, call, said) or Place(call, "inner")
         self.places[id_] = place
         holder = place.holder
@@ -221,10 +220,9 @@ class Spans(Agents):
 
     def _end_body(self, place: Place, outcome: Outcome | None, error: BaseException | None) -> None:
         """Tell the call around it how the tool's own function ended, and how long it ran."""
-        around = place.around
-        if around is not None:
-            around.ran_ns = time.time_ns() - place.entered_ns
-            around.error = place.error
+        around = place.around or place
+        around.ran_ns = time.time_ns() - place.entered_ns
+        around.error = place.error
         self.end(place, RunResult(outcome=outcome or "success"), error)
 
     def _end_chain(self, place: Place, result: Any, outcome: Outcome | None, error: BaseException | None) -> None:
@@ -235,8 +233,8 @@ class Spans(Agents):
 
     def _end_writer(self, place: Place, result: Any, outcome: Outcome | None, error: BaseException | None) -> None:
         del result
-        if place.holder is not None:
-            place.holder.announced, place.holder.error = True, error
+        holder = place.holder or place
+        holder.announced, holder.error = True, error
         self.end(place, RunResult(outcome=outcome or "success"), error)
 
 
