@@ -7,7 +7,6 @@ import logging
 import pickle
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from agent_callbacks.convention.names import (
     genai_name,
     is_valid,
 )
+from tests.effort import calls
 
 EXAMPLE = Path(__file__).parents[2] / "span-names.toml"
 
@@ -430,18 +430,11 @@ def test_threads() -> None:
     assert len(set(seen[0].values())) <= 21
 
 
-@pytest.mark.skipif(sys.gettrace() is not None, reason="a tracer is what would be measured")
-def test_hit_is_fast() -> None:
-    """A name asked for again costs less than a microsecond; the best of five, for a busy machine."""
+def test_a_hit_is_a_look_up() -> None:
+    """A name asked for again is looked up and nothing more."""
     namer = _namer()
     namer.tool("searchWeb")
-    best = 1.0
-    for _ in range(5):
-        started = time.perf_counter()
-        for _ in range(20_000):
-            namer.tool("searchWeb")
-        best = min(best, (time.perf_counter() - started) / 20_000)
-    assert best < 1e-6
+    assert calls(lambda: namer.tool("searchWeb")) <= 4
 
 
 @pytest.mark.logs_expected

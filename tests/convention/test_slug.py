@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from agent_callbacks.convention.slug import (
     without_ids,
     without_personal,
 )
+from tests.effort import calls
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 
@@ -210,9 +210,8 @@ def test_long() -> None:
 
 def test_huge_is_bounded() -> None:
     """A name of 1 MB is cut before any work, and no part of a cut word stays behind."""
-    started = time.perf_counter()
     assert slug("a/@." * 300_000).rules[:1] == ("SPN109",)
-    assert time.perf_counter() - started < 0.5
+    assert calls(lambda: slug("b/@." * 300_000)) == calls(lambda: slug("c/@." * 300))
     assert "alice" not in slug("\ufdfa" * 28 + " alice@example.com").segment
     assert tidy("x " * 255 + "alice@example.com")[0].endswith("x ")
 

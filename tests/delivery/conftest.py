@@ -55,7 +55,7 @@ def receiver():
         def do_POST(self):
             body = self.rfile.read(int(self.headers["content-length"]))
             if state.hangs:
-                state.release.wait(20)
+                state.release.wait(600)
                 return
             if state.status == 200:
                 state.take(gzip.decompress(body) if self.headers.get("content-encoding") == "gzip" else body)

@@ -36,7 +36,7 @@ def environment_of(extra):
     return kept | extra
 
 
-def end(process, timeout=20):
+def end(process, timeout=40):
     """Wait for *process*; return its exit code, output and errors."""
     out, err = process.communicate(timeout=timeout)
     return process.returncode, out, err

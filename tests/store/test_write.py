@@ -358,7 +358,7 @@ class TestFaults:
             other.execute("BEGIN IMMEDIATE")
             started = time.monotonic()
             assert exporter.export(support(trace_id(2))) is FAILURE
-            assert 0.15 < time.monotonic() - started < 2
+            assert 0.15 < time.monotonic() - started
         assert "another process keeps it locked" in caplog.text
         assert exporter.export(support(trace_id(2))) is SUCCESS
 

@@ -10,18 +10,25 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+from agent_callbacks.convention import keys
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from opentelemetry.sdk.trace import ReadableSpan
+
+_LONGEST_WAIT = 30  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer: ``body`` as JSON, or ``frames`` as server-sent events with ``delay`` seconds between them."""
+    """One answer: ``body`` as JSON, or ``frames`` as server-sent events."""
 
     body: Mapping[str, Any] | None = None
     frames: tuple[str, ...] = ()
     status: int = 200
-    delay: float = 0.0
+    gate: int | None = None
+    """The frame that waits for ``WireServer.resume()``: what the client timed before it, it timed in time."""
     cut: bool = False
     """Drop the connection after the last frame, as a network failure does."""
 
@@ -41,7 +48,10 @@ class WireServer:
 
     replies: list[Reply] = field(default_factory=list)
     received: list[Received] = field(default_factory=list)
+    sent: list[int] = field(default_factory=list)
+    """When each frame of the last stream was written, in microseconds of Unix time, rounded up."""
     port: int = 0
+    _resumed: threading.Event = field(default_factory=threading.Event)
 
     @property
     def url(self) -> str:
@@ -51,6 +61,26 @@ class WireServer:
     def answer(self, *replies: Reply) -> None:
         """Append to the script."""
         self.replies.extend(replies)
+
+    def resume(self) -> None:
+        """Let the frame go that waits at its reply's gate, now or later."""
+        self._resumed.set()
+
+    def play(self, reply: Reply) -> Iterator[bytes]:
+        """Yield the frames of *reply* as they are to be written; a client that never resumes loses the stream."""
+        self.sent.clear()
+        for number, text in enumerate(reply.frames):
+            if number == reply.gate and not self._resumed.wait(_LONGEST_WAIT):
+                raise TimeoutError("nobody resumed the stream that waits at its gate")
+            self.sent.append(-(-time.time_ns() // 1000))
+            yield text.encode()
+
+
+def stream_moments(span: ReadableSpan) -> tuple[int, int]:
+    """Return when *span* says its first chunk and its first content came, in microseconds of Unix time, rounded up."""
+    seconds = (span.attributes[key] for key in (keys.TIME_TO_FIRST_CHUNK, keys.TIME_TO_FIRST_CONTENT))
+    first, content = (-(-(span.start_time + round(after * 1e9)) // 1000) for after in seconds)
+    return first, content
 
 
 def frame(payload: Mapping[str, Any] | str, event: str | None = None) -> str:
@@ -95,9 +125,7 @@ def serving() -> Iterator[WireServer]:
             self.send_header("Content-Type", "text/event-stream; charset=utf-8")
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
-            for number, text in enumerate(reply.frames):
-                time.sleep(reply.delay if number else 0)
-                payload = text.encode()
+            for payload in wire.play(reply):
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(payload), payload))
             if not reply.cut:
                 self.wfile.write(b"0\r\n\r\n")

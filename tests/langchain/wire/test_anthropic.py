@@ -12,14 +12,13 @@ from langchain_core.tools import tool
 from agent_callbacks import AgentCallbackHandler, Settings
 from agent_callbacks.convention import keys
 from tests.langchain.wire import anthropic_payload as payload
-from tests.langchain.wire.server import Reply
+from tests.langchain.wire.server import Reply, stream_moments
 
 if TYPE_CHECKING:
     from tests.conftest import Spans
     from tests.langchain.wire.server import WireServer
 
 KEY = "sk-ant-api03-Wr1T3nF0rTh3T3stsAndN3v3rIssu3dByAnyb0dyAtA11-xQ7AAA"
-DELAY = 0.02
 
 
 def chat(wire: WireServer, **more: Any) -> Any:
@@ -114,28 +113,28 @@ def test_tool_use(wire, spans: Spans):
 def test_stream_with_thinking_and_cache(wire, spans: Spans):
     """A stream that thinks first: exact tokens, counted once, and content timed apart from the first chunk."""
     handler = AgentCallbackHandler(tracer_provider=spans.provider, settings=Settings(content="all"))
-    frames = (
+    thinking = (
         payload.start(payload.usage(10, 1, read=100, written=50)),
         *payload.thinking_block(0, "let", " me", " see"),
+    )
+    frames = (
+        *thinking,
         *payload.text_block(1, "It is", " three."),
         *payload.tool_block(2, "toolu_1", "add", a=1, b=2),
         *payload.finish("tool_use", payload.usage(10, 40, read=100, written=50, thinking=12)),
     )
-    wire.answer(Reply(payload.message(payload.text("warm"))), Reply(frames=frames, delay=DELAY))
-    model = chat(wire).bind_tools([add])
-    model.invoke("warm up the connection", config(handler))
-    spans.clear()
-    list(model.stream("hi", config(handler)))
+    wire.answer(Reply(frames=frames, gate=len(thinking)))
+    for _ in chat(wire).bind_tools([add]).stream("hi", config(handler)):
+        wire.resume()
     span = spans.attributes("llm.chat")
-    first, content = picked(span, keys.TIME_TO_FIRST_CHUNK, keys.TIME_TO_FIRST_CONTENT)
+    first, content = stream_moments(spans.one("llm.chat"))
     (message,) = json.loads(span[keys.OUTPUT_MESSAGES])
 
     assert {"input": 160, "output": 40, "read": 100, "written": 50, "reasoning": 12} == tokens(span)
     assert ["reported", payload.MODEL, ("tool_call",)] == picked(
         span, keys.TOKENS_METHOD, keys.RESPONSE_MODEL, keys.RESPONSE_FINISH_REASONS
     )
-    assert 0 < first < 2 * DELAY
-    assert content > first + 4 * DELAY
+    assert wire.sent[0] <= first <= wire.sent[len(thinking)] <= content
     assert [
         {"type": "reasoning", "content": "let me see"},
         {"type": "text", "content": "It is three."},

@@ -13,14 +13,13 @@ from langchain_openai import ChatOpenAI, OpenAI
 from agent_callbacks import AgentCallbackHandler, Settings
 from agent_callbacks.convention import keys
 from tests.langchain.wire import openai_payload as payload
-from tests.langchain.wire.server import Reply
+from tests.langchain.wire.server import Reply, stream_moments
 
 if TYPE_CHECKING:
     from tests.conftest import Spans
     from tests.langchain.wire.server import WireServer
 
 KEY = "sk-proj-Wr1T3nF0rTh3T3stsAndN3v3rIssu3dByAnyb0dyAtA11xQ7"
-DELAY = 0.02
 
 
 def client(kind: type[Any], wire: WireServer, **more: Any) -> dict[str, Any]:
@@ -186,31 +185,27 @@ def test_stream_without_usage(wire, spans: Spans, handler):
 
 
 async def test_time_to_first_chunk(wire, spans: Spans, handler):
-    """Chunks 20 ms apart: the first is seen within two of them, content one later, and the span covers the stream."""
-    wire.answer(Reply(payload.completion()), Reply(frames=payload.chunks(*"abcdefgh"), delay=DELAY))
-    model = chat(wire)
-    await model.ainvoke("warm up the connection", config(handler))
-    spans.clear()
-    async for _ in model.astream("hi", config(handler)):
-        pass
-    span = spans.attributes("llm.chat")
-    first, content = picked(span, keys.TIME_TO_FIRST_CHUNK, keys.TIME_TO_FIRST_CONTENT)
-    duration = (spans.one("llm.chat").end_time - spans.one("llm.chat").start_time) / 1e9
+    """The first chunk is timed when it comes, content when it comes, and the span covers the whole stream."""
+    wire.answer(Reply(frames=payload.chunks(*"abcdefgh"), gate=1))
+    async for _ in chat(wire).astream("hi", config(handler)):
+        wire.resume()
+    span = spans.one("llm.chat")
+    first, content = stream_moments(span)
 
-    assert 0 < first < 2 * DELAY
-    assert first + DELAY / 2 < content < first + 3 * DELAY
-    assert duration > 8 * DELAY
+    assert wire.sent[0] <= first <= wire.sent[1] <= content
+    assert wire.sent[-1] <= -(-span.end_time // 1000)
 
 
 def test_protocol_events_stream(wire, spans: Spans, handler):
     """On stream_events(version="v3") the first chunk is timed and the usage counted once."""
-    wire.answer(Reply(frames=payload.chunks("Hel", "lo", counts=payload.usage(9, 4)), delay=DELAY))
+    wire.answer(Reply(frames=payload.chunks("Hel", "lo", counts=payload.usage(9, 4)), gate=1))
     for _ in chat(wire).stream_events("hi", config(handler), version="v3", stream_usage=True):
-        pass
-    span = spans.attributes("llm.chat")
+        wire.resume()
+    span = spans.one("llm.chat")
+    first, content = stream_moments(span)
 
-    assert {"input": 9, "output": 4} == tokens(span)
-    assert 0 < span[keys.TIME_TO_FIRST_CHUNK] < span[keys.TIME_TO_FIRST_CONTENT] < 10 * DELAY
+    assert {"input": 9, "output": 4} == tokens(spans.attributes("llm.chat"))
+    assert wire.sent[0] <= first <= wire.sent[1] <= content
 
 
 def test_a_stream_that_breaks(wire, spans: Spans, handler):
@@ -297,15 +292,17 @@ def test_responses(wire, spans: Spans):
 def test_responses_stream(wire, spans: Spans, handler):
     """A streamed response has its id, its model, and its usage once."""
     counts = payload.response_usage(100, 20, 64, 8)
-    wire.answer(Reply(frames=payload.response_events("Hel", "lo", counts=counts), delay=DELAY))
-    list(chat(wire, use_responses_api=True).stream("hi", config(handler)))
+    wire.answer(Reply(frames=payload.response_events("Hel", "lo", counts=counts), gate=4))
+    for _ in chat(wire, use_responses_api=True).stream("hi", config(handler)):
+        wire.resume()
     span = spans.attributes("llm.chat")
 
     assert {"input": 100, "output": 20, "cached": 64, "reasoning": 8} == tokens(span)
     assert ["resp_wire1", payload.MODEL, ("stop",)] == picked(
         span, keys.RESPONSE_ID, keys.RESPONSE_MODEL, keys.RESPONSE_FINISH_REASONS
     )
-    assert 0 < span[keys.TIME_TO_FIRST_CHUNK] < span[keys.TIME_TO_FIRST_CONTENT]
+    first, content = stream_moments(spans.one("llm.chat"))
+    assert wire.sent[0] <= first <= wire.sent[4] <= content
 
 
 def test_responses_cut_short(wire, spans: Spans, handler):
