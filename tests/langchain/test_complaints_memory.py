@@ -55,7 +55,8 @@ def tables(spans: Spans) -> dict[str, int]:
 async def closed_by_the_loop() -> None:
     """Let the event loop close the generators nobody holds: LangChain leaves its inner ones to it."""
     gc.collect()
-    await asyncio.sleep(0.03)
+    for _ in range(100):  # turns of the loop, not seconds
+        await asyncio.sleep(0)
 
 
 NOTHING: Final = {"open": 0, "steps": 0, "foreign": 0}
