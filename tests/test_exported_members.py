@@ -14,6 +14,7 @@ import agent_callbacks
 
 PUBLIC: Final = [
     "AgentCallbackHandler",
+    "AgentEventHandler",
     "NamingConvention",
     "Sanitizer",
     "SanitizingSpanExporter",
@@ -26,7 +27,8 @@ PUBLIC: Final = [
 HEAVY: Final = (
     "click", "langchain", "langchain_core", "langgraph", "llama_index", "opentelemetry.exporter", "rich", "tiktoken",
 )  # fmt: skip
-WITHOUT_FRAMEWORK: Final = [name for name in PUBLIC if name != "AgentCallbackHandler"]
+FRAMEWORKS: Final = {"AgentCallbackHandler": "langchain_core", "AgentEventHandler": "llama_index_instrumentation"}
+WITHOUT_FRAMEWORK: Final = [name for name in PUBLIC if name not in FRAMEWORKS]
 
 
 def run(code: str) -> str:
@@ -51,8 +53,8 @@ def test_public_names_are_the_promised_ones() -> None:
 @pytest.mark.parametrize("name", PUBLIC)
 def test_public_name_is_there(name: str) -> None:
     """Every public name can be taken from the package, is documented, and is offered for completion."""
-    if name == "AgentCallbackHandler":
-        pytest.importorskip("langchain_core")
+    if name in FRAMEWORKS:
+        pytest.importorskip(FRAMEWORKS[name])
     value = getattr(agent_callbacks, name)
     assert name == value.__name__
     assert value.__doc__
@@ -97,13 +99,28 @@ def test_langchain_handler_does_not_load_llamaindex() -> None:
     assert not {"llama_index", "opentelemetry.exporter"} & loaded_after("import agent_callbacks.langchain")
 
 
-def test_missing_framework_names_the_command() -> None:
-    """Without langchain-core the handler's import says what to install."""
-    code = (
-        "import sys\nsys.modules['langchain_core'] = None\n"
-        "try:\n    from agent_callbacks import AgentCallbackHandler\nexcept ImportError as error:\n    print(error)"
+def test_llamaindex_handler_loads_no_more_than_its_instrumentation() -> None:
+    """The handler's import loads neither the other framework nor LlamaIndex itself, which is slow to load."""
+    pytest.importorskip("llama_index_instrumentation")
+    assert not {"langchain_core", "llama_index", "opentelemetry.exporter"} & loaded_after(
+        "import agent_callbacks.llamaindex"
     )
-    assert 'pip install "agent-callbacks[langchain]"' in run(code)
+
+
+@pytest.mark.parametrize(
+    ("name", "framework", "extra"),
+    [
+        ("AgentCallbackHandler", "langchain_core", "langchain"),
+        ("AgentEventHandler", "llama_index_instrumentation", "llamaindex"),
+    ],
+)
+def test_missing_framework_names_the_command(name: str, framework: str, extra: str) -> None:
+    """Without its framework a handler's import says what to install."""
+    code = (
+        f"import sys\nsys.modules[{framework!r}] = None\n"
+        f"try:\n    from agent_callbacks import {name}\nexcept ImportError as error:\n    print(error)"
+    )
+    assert f'pip install "agent-callbacks[{extra}]"' in run(code)
 
 
 def test_missing_dependency_of_another_kind_is_not_renamed(monkeypatch: pytest.MonkeyPatch) -> None:

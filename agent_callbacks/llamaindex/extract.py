@@ -284,4 +284,7 @@ def spoken(result: object) -> object:
         if is_text(response):
             return response
     said = member(result, "result")
-    return said if isinstance(said, (str, int, float, bool, dict, list)) else None
+    return said if type(said) in _PLAIN else None
+
+
+_PLAIN: Final[frozenset[type]] = frozenset({str, int, float, bool, dict, list})

@@ -17,7 +17,8 @@ _lock = threading.Lock()
 
 def install(handler: Any, dispatcher: Dispatcher | None = None) -> None:
     """Put *handler* into both lists of *dispatcher* (None: the root), each once."""
-    where = instrumentation.root_dispatcher if dispatcher is None else dispatcher
+    # Any: the handlers' base class is generic, and LlamaIndex does not say of what.
+    where: Any = instrumentation.root_dispatcher if dispatcher is None else dispatcher
     with _lock:
         # New lists, never changed ones: a dispatcher's default lists are shared, and another thread may iterate.
         if not _has(where.event_handlers, handler):
@@ -29,7 +30,8 @@ def install(handler: Any, dispatcher: Dispatcher | None = None) -> None:
 def uninstall(handler: Any) -> None:
     """Take *handler* off every dispatcher."""
     with _lock:
-        for where in list(instrumentation.root_manager.dispatchers.values()):
+        everywhere: list[Any] = list(instrumentation.root_manager.dispatchers.values())
+        for where in everywhere:
             if _has(where.event_handlers, handler):
                 where.event_handlers = [other for other in where.event_handlers if other is not handler]
             if _has(where.span_handlers, handler):

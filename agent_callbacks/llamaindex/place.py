@@ -104,7 +104,7 @@ class Place:
         """Stand where *call* is, hidden: everything is as around it."""
         parent = call.parent
         self.id = call.id
-        self.role = role
+        self.role: Role = role
         self.instance = call.instance
         self.name: str | None = None
         self.call_id: str | None = None

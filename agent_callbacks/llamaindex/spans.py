@@ -8,7 +8,6 @@ one operation: the outer.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Generator
 from typing import TYPE_CHECKING, Any, Final
 
 from llama_index_instrumentation.dispatcher import active_instrument_tags
@@ -30,6 +29,7 @@ from agent_callbacks.llamaindex.extract import (
 )
 from agent_callbacks.llamaindex.place import Call, Place
 from agent_callbacks.llamaindex.role import Role, bases, role_of
+from agent_callbacks.llamaindex.streams import is_stream
 from agent_callbacks.reading.shape import Loose, mapping, member
 from agent_callbacks.recording.guard import attempted, guarded
 from agent_callbacks.recording.values import (
@@ -45,6 +45,8 @@ from agent_callbacks.recording.values import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from agent_callbacks.recording.recorder import Recorder
+
 __all__ = ["Spans"]
 
 _ID: Final = 37
@@ -55,6 +57,20 @@ _TWICE: Final[tuple[Role, ...]] = ("model", "embedding", "retriever", "reranker"
 
 class Spans(Agents):
     """The part of the adapter that hears of spans."""
+
+    def __init__(self, recorder: Recorder, places: dict[str, Place]) -> None:
+        """Record with *recorder*; *places* are the open spans by id."""
+        super().__init__(recorder, places)
+        self._closers: Mapping[Role, Callable[[Place, Any, Outcome | None, BaseException | None], None]] = {
+            "run": self._end_run,
+            "step": self.end_step,
+            "tool": self._end_own_tool,
+            **dict.fromkeys(_TWICE, self._end_leaf),
+            "chain": self._end_chain,
+            "function": self._end_chain,
+            "unknown": self._end_chain,
+            "writer": self._end_writer,
+        }
 
     # --- entering ------------------------------------------------------------------------------------------------
 
@@ -164,7 +180,7 @@ class Spans(Agents):
         if close is None or (place.role == "step" and place.scope is None):
             self.end(place, RunResult(outcome=outcome or "success"), error)
         else:
-            close(self, place, result, outcome, error)
+            close(place, result, outcome, error)
 
     def _end_run(self, place: Place, result: Any, outcome: Outcome | None, error: BaseException | None) -> None:
         if place.owns and place.run is None and result is not None and self.hold(place, member(result, "result")):
@@ -175,7 +191,7 @@ class Spans(Agents):
         if error is not None or outcome is not None:
             self.end(place, RunResult(outcome=outcome or "success"), error)
         elif place.role == "model":
-            if isinstance(result, (Generator, AsyncGenerator)):
+            if is_stream(result):
                 self.watch(place, result)
             else:
                 self.end_model(place, attempted(self, ModelResult(), model_result, result))
@@ -219,17 +235,6 @@ class Spans(Agents):
         if place.holder is not None:
             place.holder.announced = True
         self.end(place, RunResult(outcome=outcome or "success"), error)
-
-    _closers: Mapping[Role, Callable[[Spans, Place, Any, Outcome | None, BaseException | None], None]] = {
-        "run": _end_run,
-        "step": Agents.end_step,
-        "tool": _end_own_tool,
-        **dict.fromkeys(_TWICE, _end_leaf),
-        "chain": _end_chain,
-        "function": _end_chain,
-        "unknown": _end_chain,
-        "writer": _end_writer,
-    }
 
 
 def _function(name: str) -> str:

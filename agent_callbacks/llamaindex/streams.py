@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from agent_callbacks.recording.recorder import Recorder
     from agent_callbacks.recording.values import Key
 
-__all__ = ["Streams"]
+__all__ = ["Streams", "is_stream"]
 
 _ALONE: Final = (
     "an AgentEventHandler hears of events but not of spans, so it records nothing: call its install() instead of "
@@ -53,7 +53,7 @@ class Streams:
         """Where what a step or a tool has left running belongs, after its end."""
         self.entered = False
         """Whether any span was ever seen."""
-        self.unclassified = 0
+        self.unclassified: int = 0
         """Spans that no table of ours knows."""
         self._heard: Mapping[str, Callable[[Place, Any], None]] = {
             "LLMChatStartEvent": self._announced, "LLMCompletionStartEvent": self._announced,
@@ -167,7 +167,7 @@ class Streams:
             result.response_gen = replacement
             self._keep(place, replacement)
             return True
-        if isinstance(result, (Generator, AsyncGenerator)):
+        if is_stream(result):
             self._keep(place, result)
             return True
         if type(result).__name__ != "StreamingAgentChatResponse" or (place.announced and not place.below):
@@ -212,6 +212,11 @@ class Streams:
         """End a chain whose answer is over, by *error* or well; a stream below it that is not over ends with it."""
         outcome = None if error is None else stopped(error)
         self._end_held(place, outcome or "success", None if outcome else error)
+
+
+def is_stream(result: object) -> bool:
+    """Say whether *result* is an answer that is still to come."""
+    return isinstance(result, (Generator, AsyncGenerator))
 
 
 def _carried(streams: Streams, place: Place, stream: Generator[Any]) -> Generator[Any]:

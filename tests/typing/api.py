@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_type
+from typing import TYPE_CHECKING, Any, assert_type
 
 import agent_callbacks
 from agent_callbacks import (
     AgentCallbackHandler,
+    AgentEventHandler,
     NamingConvention,
     Sanitizer,
     SanitizingSpanExporter,
@@ -20,6 +21,10 @@ from agent_callbacks import (
 if TYPE_CHECKING:
     from langchain_core.callbacks import BaseCallbackHandler
     from langchain_core.runnables import RunnableConfig
+    from llama_index.core.workflow import Workflow
+    from llama_index_instrumentation.dispatcher import Dispatcher
+    from llama_index_instrumentation.event_handlers import BaseEventHandler
+    from llama_index_instrumentation.span_handlers import BaseSpanHandler
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter
@@ -41,6 +46,21 @@ def a_handler_of_ones_own(traces: TracerProvider, metrics: MeterProvider) -> Bas
     handler.install()
     handler.uninstall()
     return handler
+
+
+async def a_handler_for_llamaindex(traces: TracerProvider, agent: Workflow, dispatcher: Dispatcher) -> None:
+    """A handler is installed once, or for a block; both bases are LlamaIndex's."""
+    handler = AgentEventHandler(tracer_provider=traces, meter_provider=None, settings=Settings(inner_spans=True))
+    _: tuple[BaseEventHandler, BaseSpanHandler[Any]] = (handler, handler)
+    assert_type(handler.install(), AgentEventHandler)
+    handler.install(dispatcher)
+    handler.uninstall()
+    with handler.install() as installed, request_metadata(user_id="u-17"):
+        assert_type(installed, AgentEventHandler)
+        await agent.run(user_msg="why?")
+    assert_type(handler.open_runs, int)
+    assert_type(handler.unclassified_spans, int)
+    assert_type(handler.last_trace_id, str | None)
 
 
 def settings_of_every_kind() -> tuple[Settings, Settings]:
