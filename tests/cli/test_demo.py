@@ -26,8 +26,8 @@ from agent_callbacks.cli.demo.model import ScriptedModel, asks, says
 from agent_callbacks.cli.root import root
 from agent_callbacks.convention import keys
 from agent_callbacks.delivery import configure as configuring
-from tests.langchain.wire.openai_payload import choice, chunk, chunks, completion, tool_call, usage
-from tests.langchain.wire.server import Reply, serving
+from tests.wire.openai_payload import choice, chunk, chunks, completion, tool_call, usage
+from tests.wire.server import Reply, serving
 
 FRAMEWORKS = pytest.mark.parametrize("options", [(), ("--llamaindex",)], ids=["langgraph", "llamaindex"])
 HERE = Path(__file__).parents[2]
