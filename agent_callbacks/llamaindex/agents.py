@@ -40,6 +40,8 @@ STEPS: Final = frozenset({
 """The steps of LlamaIndex's agents; the canary test holds them against every release."""
 DECIDES: Final = "run_agent_step"
 CONCLUDES: Final = "parse_agent_output"
+_OWN_ACCOUNT: Final = STEPS - {DECIDES}
+"""Where an agent's memory asks a model, to summarize or to remember: no decision of the agent's."""
 _MANY: Final = "AgentWorkflow"
 _NAMELESS: Final = frozenset({"Agent"})
 _UNKNOWN: Final = "unknown"
@@ -60,7 +62,7 @@ class Agents(Streams):
             many = _MANY in names
             if not many:
                 own = without_default(member(call.instance, "name"), _NAMELESS) or own
-            place.run = run = Run(call.id, call.instance, call.request, many=many)
+            place.run = run = Run(call.id, call.instance, call.request, many=many, decides=bool(names & AGENTS))
             value = AgentRun(
                 (named, own),
                 input=_asked(start),
@@ -183,17 +185,14 @@ class Agents(Streams):
 
     def open_model(self, call: Call, place: Place) -> None:
         """Open a model call; inside an agent's step it is part of a decision, or the framework's own."""
-        run = place.scope
+        run = None if place.scope is None or not place.scope.decides else place.scope
+        internal = run is not None and place.step in _OWN_ACCOUNT
         decision: object = None
-        internal = False
-        if run is not None:
-            internal = place.step != DECIDES
-            decision = None if internal else (run.current, run.turn)
+        if run is not None and not internal:
+            place.run, decision = run, (run.current, run.turn)
         value = model_call(call, decision=decision, attempt=run.attempt if run and decision else 1, internal=internal)
-        if run is not None and value.tools:
-            run.offered = described(value.tools)
-        if run is not None and decision is not None:
-            place.run, run.told = run, frozenset()
+        if place.run is not None:
+            place.run.told, place.run.offered = frozenset(), described(value.tools)
         self.recorder.start(call.id, call.parent_key, value)
 
     # --- its tools -----------------------------------------------------------------------------------------------
@@ -216,9 +215,10 @@ class Agents(Streams):
             framework="llama_index",
             request=call.request,
         )
-        if run.waiting:
-            run.waiting = False
-            self.recorder.note(run.current, Resumed())
+        if (call_id or "") in run.waiting:
+            run.waiting.discard(call_id or "")
+            if not run.waiting:
+                self.recorder.note(run.current, Resumed())
         self.recorder.start(call.id, run.current, value)
         if attempt := run.again.pop(call_id or "", 0):
             self.recorder.note(call.id, Retried(attempt + 1))
@@ -239,8 +239,9 @@ class Agents(Streams):
         if error is None and outcome is None and output is None:
             outcome = stopped(place.error) or ("cancelled" if place.cancelled else None)
         if run is not None and (outcome == "interrupted" or error is not None):
-            run.waiting = outcome == "interrupted"
             run.again[place.call_id or ""] = place.attempts
+            if outcome == "interrupted":
+                run.waiting.add(place.call_id or "")
         error = error or self._tool_error(place, output)
         if error is not None:
             self.recorder.fail(place.id, error)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal, cast
 
 from agent_callbacks.llamaindex.message import message_chars, requested_tools
 from agent_callbacks.reading.finish import finish_reason
 from agent_callbacks.reading.shape import Loose, is_text, mapping, member, sequence, text
 from agent_callbacks.reading.usage import usage
-from agent_callbacks.recording.values import ModelResult, RequestedTool, Usage
+from agent_callbacks.recording.values import ModelResult, RequestedTool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from agent_callbacks.recording.values import Usage
 
 __all__ = ["first_chunk_kind", "model_result"]
 
@@ -101,7 +104,7 @@ def _believable(found: Usage | None, *, spoken: bool) -> Usage | None:
     """Return *found* without an output of zero that the answer itself disproves."""
     if found is None or found.output or not spoken:
         return found
-    return None if found.input is None else Usage(found.input, None, found.cache_read, found.cache_write)
+    return None if found.input is None else replace(found, output=None)
 
 
 def _finish(raw: Loose) -> str | None:

@@ -53,20 +53,22 @@ class Run:
     ``key`` is the run's operation, ``stay`` that of the member whose turn it is. ``turn`` counts decisions and
     ``attempt`` the tries at the present one. ``offered`` maps the tools the model was given to their descriptions,
     ``told`` holds the ones it named in its answer, ``again`` how often a tool call that has to be repeated was made,
-    ``answer`` is what was said last.
+    ``answer`` is what was said last, ``waiting`` holds the tool calls that wait for a human. Only LlamaIndex's own
+    agents say which decision a model call is part of (``decides``).
     """
 
     __slots__ = (
-        "again", "answer", "attempt", "key", "many", "member", "offered", "present", "request", "stay", "told", "turn",
-        "waiting", "workflow",
+        "again", "answer", "attempt", "decides", "key", "many", "member", "offered", "present", "request", "stay",
+        "told", "turn", "waiting", "workflow",
     )  # fmt: skip
 
-    def __init__(self, key: Key, workflow: object, request: Request, *, many: bool) -> None:
+    def __init__(self, key: Key, workflow: object, request: Request, *, many: bool, decides: bool) -> None:
         """Begin the run *key* of *workflow*, which has *many* agents or is one."""
         self.key = key
         self.workflow = workflow
         self.request = request
         self.many = many
+        self.decides = decides
         self.stay: Key | None = None
         self.member: str | None = None
         self.present: object = None
@@ -76,7 +78,7 @@ class Run:
         self.told: frozenset[str] = frozenset()
         self.answer: object = None
         self.again: dict[str, int] = {}
-        self.waiting = False
+        self.waiting: set[str] = set()
 
     @property
     def current(self) -> Key:
@@ -91,13 +93,13 @@ class Place:
     does, which is at ``around``. ``scope`` is the agent's run while no tool, model or retriever lies between, and
     ``step`` the workflow step around. ``forms`` says that inside an answer is put into the form that was asked for,
     which LlamaIndex does by calling a tool that is none. ``holder`` is the chain that lasts as long as what runs below
-    it, in ``below``.
+    it, in ``below``. A ``twin`` is the inner half of what ``around`` has reported already.
     """
 
     __slots__ = (
         "__weakref__", "announced", "around", "attempts", "below", "call_id", "cancelled", "entered_ns", "error",
         "forms", "held", "holder", "id", "instance", "key", "last", "name", "owns", "previous", "ran_ns", "role", "run",
-        "said", "scope", "step", "watched",
+        "said", "scope", "step", "twin", "watched",
     )  # fmt: skip
 
     def __init__(self, call: Call, role: Role) -> None:
@@ -122,6 +124,7 @@ class Place:
             self.holder = parent if parent.below is not None else parent.holder
         self.below: set[str] | None = None
         self.held = False
+        self.twin = False
         self.cancelled = False
         self.announced = False
         self.error: BaseException | None = None

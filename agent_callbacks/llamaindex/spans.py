@@ -99,8 +99,8 @@ class Spans(Agents):
         match role:
             case "run":
                 return self.open_run(call, tags)
-            case "step" if call.parent is not None and call.parent.run is not None:
-                return self.open_step(call, call.parent.run)
+            case "step" if call.parent is not None and (run := call.parent.run) is not None and run.decides:
+                return self.open_step(call, run)
             case "tool":
                 return self._open_own_tool(call)
             case "model" | "embedding" | "retriever" | "reranker":
@@ -127,7 +127,7 @@ class Spans(Agents):
         place = Place(call, role)
         around = place.around
         if around is not None and around.role == role and around.instance is call.instance:
-            place.role = "inner"
+            place.role, place.twin = "inner", True
             return place
         if role == "model":
             self.open_model(call, place)
@@ -160,6 +160,9 @@ class Spans(Agents):
         place = self.places.get(id_)
         if place is None or place.watched is not None:
             return
+        if place.twin and place.announced and is_stream(result):
+            self.watch(place, result)
+            return
         outcome: Outcome | None = "cancelled" if place.cancelled else None
         self._closed(place, result, outcome, None)
 
@@ -177,7 +180,7 @@ class Spans(Agents):
 
     def _closed(self, place: Place, result: Any, outcome: Outcome | None, error: BaseException | None) -> None:
         close = self._closers.get(place.role)
-        if close is None or (place.role == "step" and place.scope is None):
+        if close is None:
             self.end(place, RunResult(outcome=outcome or "success"), error)
         else:
             close(place, result, outcome, error)
@@ -228,12 +231,12 @@ class Spans(Agents):
         if place.owns and error is None and outcome is None and self.hold(place, result):
             return
         output = None if result is None else attempted(self, None, spoken, result)
-        self.end(place, RunResult(output, outcome or "success"), error)
+        self.end(place, RunResult(output, outcome or "success"), error or place.error)
 
     def _end_writer(self, place: Place, result: Any, outcome: Outcome | None, error: BaseException | None) -> None:
         del result
         if place.holder is not None:
-            place.holder.announced = True
+            place.holder.announced, place.holder.error = True, error
         self.end(place, RunResult(outcome=outcome or "success"), error)
 
 

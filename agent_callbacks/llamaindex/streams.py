@@ -77,18 +77,30 @@ class Streams:
             return
         place = self.places.get(event.span_id)
         if place is not None:
-            hear(place, event)
+            principal = self._principal(place) if place.twin else place
+            if principal is not None:
+                hear(principal, event)
         elif not self.entered and self.recorder.enabled:
             process.warn_once("llamaindex:alone", _ALONE)
+
+    def _principal(self, twin: Place) -> Place | None:
+        """Return the call that *twin* is the inner half of, if that has no events of its own; else None.
+
+        A subclass that overrides a model's method and calls the inherited one often lacks the decorator that tells.
+        """
+        outer = twin.around
+        if outer is None or outer.id not in self.places:
+            return None
+        twin.announced = twin.announced or not outer.announced
+        return outer if twin.announced else None
 
     def _announced(self, place: Place, _: Any) -> None:
         """Note that this model tells of its stream's end."""
         place.announced = True
 
     def _chunk(self, place: Place, event: Any) -> None:
-        if place.owns:
-            place.previous, place.last = place.last, event.response
-            self.recorder.chunk(place.id, event.response, first_chunk_kind)
+        place.previous, place.last = place.last, event.response
+        self.recorder.chunk(place.id, event.response, first_chunk_kind)
 
     def _answered(self, place: Place, event: Any) -> None:
         if place.watched is not None:
@@ -114,13 +126,18 @@ class Streams:
     def watch(self, place: Place, stream: object) -> None:
         """Leave a model's call, whose answer *stream* is still to come, open until it ends or is dropped."""
         place.watched = weakref.ref(stream, functools.partial(self._dropped, place.id))
-        self.recorder.note(place.id, Returned())
+        if place.owns:
+            self.recorder.note(place.id, Returned())
 
     @guarded
     def _dropped(self, id_: str, _: object) -> None:
         """End what nobody can iterate any more; a model without events says no other way that it is done."""
         place = self.places.get(id_)
-        if place is not None:
+        if place is None:
+            return
+        if place.twin:
+            self.release(place)
+        else:
             self._end_stream(place, place.last, "abandoned" if place.announced else "success")
 
     def _end_stream(self, place: Place, response: object, outcome: Outcome) -> None:
@@ -147,7 +164,7 @@ class Streams:
             return
         holder.below.discard(place.id)
         if holder.held and not holder.below:
-            self._end_held(holder, outcome or "success", error)
+            self._end_held(holder, outcome or "success", error or holder.error)
 
     def _end_held(self, place: Place, outcome: Outcome, error: BaseException | None = None) -> None:
         if place.id not in self.places:
@@ -209,9 +226,13 @@ class Streams:
 
     @guarded
     def finished(self, place: Place, error: BaseException | None) -> None:
-        """End a chain whose answer is over, by *error* or well; a stream below it that is not over ends with it."""
+        """End a chain whose answer is over, by *error* or well, unless a stream below it has still to be dropped."""
         outcome = None if error is None else stopped(error)
-        self._end_held(place, outcome or "success", None if outcome else error)
+        place.error = None if outcome else error
+        if place.below:
+            place.held = True
+        else:
+            self._end_held(place, outcome or "success", place.error)
 
 
 def is_stream(result: object) -> bool:

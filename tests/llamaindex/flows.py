@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from llama_index.core.agent.workflow import AgentInput, AgentOutput, AgentSetup, FunctionAgent, ToolCall, ToolCallResult
+from llama_index.core.tools import FunctionTool
 from llama_index.core.workflow import (
     Context,
     Event,
@@ -12,6 +14,7 @@ from llama_index.core.workflow import (
     Workflow,
     step,
 )
+from pydantic import Field
 from workflows.retry_policy import retry_policy, stop_after_attempt, wait_fixed
 
 
@@ -21,6 +24,20 @@ async def ask_human(ctx: Context, question: str) -> str:
         HumanResponseEvent, waiter_id="w", waiter_event=InputRequiredEvent(prefix=question), requirements={}
     )
     return str(answer.response)
+
+
+async def _ask_by_name(ctx: Context, question: str) -> str:
+    """Ask a human, each question on its own."""
+    answer = await ctx.wait_for_event(
+        HumanResponseEvent,
+        waiter_id=question,
+        waiter_event=InputRequiredEvent(prefix=question),
+        requirements={"name": question},
+    )
+    return str(answer.response)
+
+
+ask_human_by_name = FunctionTool.from_defaults(_ask_by_name, name="ask_human")
 
 
 class Retrying(Workflow):
@@ -96,3 +113,31 @@ def with_model(kind: Any, model: Any) -> Any:
     made = kind()
     made.model = made.engine = model
     return made
+
+
+class Flaky(FunctionAgent):
+    """An agent whose steps are tried again when they fail; *failures* holds what the next tries raise."""
+
+    failures: dict[str, list[Exception]] = Field(default_factory=dict)
+
+    def _maybe_fail(self, name: str) -> None:
+        if waiting := self.failures.get(name):
+            raise waiting.pop(0)
+
+    @step(retry_policy=retry_policy(wait=wait_fixed(0), stop=stop_after_attempt(3)))
+    async def setup_agent(self, ctx: Context, ev: AgentInput) -> AgentSetup:
+        """Begin a decision, or fail."""
+        self._maybe_fail("setup_agent")
+        return await super().setup_agent(ctx, ev)
+
+    @step(retry_policy=retry_policy(wait=wait_fixed(0), stop=stop_after_attempt(3)))
+    async def run_agent_step(self, ctx: Context, ev: AgentSetup) -> AgentOutput:
+        """Ask the model."""
+        return await super().run_agent_step(ctx, ev)
+
+    @step(retry_policy=retry_policy(wait=wait_fixed(0), stop=stop_after_attempt(3)))
+    async def call_tool(self, ctx: Context, ev: ToolCall) -> ToolCallResult:
+        """Call a tool, and fail after it."""
+        found = await super().call_tool(ctx, ev)
+        self._maybe_fail("call_tool")
+        return found

@@ -12,7 +12,7 @@ from llama_index.core.workflow import Context, HumanResponseEvent, InputRequired
 from llama_index_instrumentation.dispatcher import instrument_tags
 from workflows.errors import WorkflowCancelledByUser, WorkflowRuntimeError, WorkflowTimeoutError
 
-from tests.llamaindex.flows import Retrying, ask_human, with_model
+from tests.llamaindex.flows import Retrying, ask_human, ask_human_by_name, with_model
 from tests.llamaindex.models import Line, ScriptedLLM, asks, says
 from tests.llamaindex.shared import outcomes, search_web, support, tree, trees
 
@@ -152,6 +152,28 @@ agent.run.support
     assert ("success", 2) == (second["agent_callbacks.outcome"], second["agent_callbacks.retry.attempt"])
     assert spans.attributes("agent.run.support")["agent_callbacks.outcome"] == "success"
     assert not failures(spans)
+
+
+async def test_two_tools_wait_for_their_humans(events: AgentEventHandler, spans: Spans) -> None:
+    """A run goes on when the last of its waiting tools does; cancelled before, it is interrupted."""
+    wanted = [("ask_human", {"question": "a"}), ("ask_human", {"question": "b"})]
+    handler = support(asks(*wanted), says("done"), tools=[ask_human_by_name]).run("hi")
+    waiting = 0
+    async for event in handler.stream_events():
+        if isinstance(event, InputRequiredEvent):
+            waiting += 1
+            if waiting == 2:
+                break
+    handler.ctx.send_event(HumanResponseEvent(response="yes", name="a"))
+    while len(spans.named("tool.ask_human")) < 3:  # noqa: ASYNC110 - nothing tells that a span has ended
+        await asyncio.sleep(0.001)
+    await handler.cancel_run()
+    with pytest.raises(WorkflowCancelledByUser):
+        await handler
+    assert ["interrupted", "interrupted", "success"] == [
+        (span.attributes or {})["agent_callbacks.outcome"] for span in spans.named("tool.ask_human")
+    ]
+    assert "interrupted" == spans.attributes("agent.run.support")["agent_callbacks.outcome"]
 
 
 @pytest.mark.filterwarnings("ignore:Skipping serialization")

@@ -11,7 +11,7 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse, Completi
 from llama_index.core.llms import CustomLLM, MockLLM
 from llama_index.core.llms.callbacks import llm_completion_callback
 
-from tests.llamaindex.models import Line, ScriptedLLM, asks, says
+from tests.llamaindex.models import Line, ScriptedLLM, asks, iter_of, says
 from tests.llamaindex.shared import outcomes, tree, trees
 
 if TYPE_CHECKING:
@@ -200,3 +200,27 @@ def test_the_streams_of_a_loop_that_is_gone_are_ended(events: AgentEventHandler,
     del stream
     gc.collect()
     assert {"llm.chat": "abandoned"} == outcomes(spans)
+
+
+class Overriding(ScriptedLLM):
+    """Overrides a method without the decorator, and calls the inherited one."""
+
+    def stream_chat(self, messages: Any, **given: Any) -> Any:
+        """Answer in pieces."""
+        return iter_of(super().stream_chat(messages, **given))
+
+
+def test_an_overridden_stream_is_told_by_the_inherited_one(events: AgentEventHandler, spans: Spans) -> None:
+    """One call with the usage of the inner half, read to the end or left early."""
+    made = Overriding(script=[says("a long answer in pieces")], repeat=True)
+    assert 4 == len(list(made.stream_chat(HELLO)))
+    assert ["llm.chat"] == trees(spans)
+    assert spans.attributes("llm.chat")["gen_ai.usage.output_tokens"] == 10
+    stream = made.stream_chat(HELLO)
+    next(stream)
+    stream.close()
+    del stream
+    assert ["success", "abandoned"] == [
+        (span.attributes or {})["agent_callbacks.outcome"] for span in spans.named("llm.chat")
+    ]
+    assert {} == events.open_spans
