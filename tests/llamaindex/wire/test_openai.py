@@ -20,7 +20,7 @@ from llama_index.llms.openai import OpenAI, OpenAIResponses
 from agent_callbacks import AgentEventHandler, Settings
 from agent_callbacks.convention import keys
 from tests.wire import openai_payload as payload
-from tests.wire.server import Reply
+from tests.wire.server import Reply, frame
 from tests.wire.span import picked, stream_moments, tokens
 
 if TYPE_CHECKING:
@@ -360,6 +360,28 @@ def test_responses_stream(wire, llm, spans: Spans):
     )
     first, content = stream_moments(spans.one("llm.chat"))
     assert wire.sent[0] <= first <= content <= wire.sent[5]
+
+
+async def test_responses_that_ask_for_a_tool(wire, llm, spans: Spans):
+    """A streamed response that asks for a tool says so, and the agent's step knows which."""
+    call = payload.response_call("call_9", "add", a=1, b=2)
+    asked = payload.response(call, counts=payload.response_usage(9, 4))
+    answer = payload.response_events("3", counts=payload.response_usage(20, 1))
+    wire.answer(Reply(frames=(frame({"type": "response.completed", "response": asked, "sequence_number": 1}),)))
+    wire.answer(Reply(frames=answer))
+    await FunctionAgent(name="calculator", tools=TOOLS, llm=llm(OpenAIResponses)).run(user_msg="1 + 2?")
+    first, second = spans.named("llm.chat")
+
+    assert [
+        "agent.run.calculator",
+        "  agent.step.1",
+        "    llm.chat",
+        "    tool.add",
+        "  agent.step.2",
+        "    llm.chat",
+    ] == (spans.tree().splitlines())
+    assert [("tool_call",), ("stop",)] == [span.attributes[keys.RESPONSE_FINISH_REASONS] for span in (first, second)]
+    assert "call_9" == spans.attributes("tool.add")[keys.TOOL_CALL_ID]
 
 
 def test_responses_cut_short(wire, llm, spans: Spans):
