@@ -359,7 +359,8 @@ def test_responses_stream(wire, llm, spans: Spans):
         span, keys.RESPONSE_ID, keys.RESPONSE_MODEL, keys.RESPONSE_FINISH_REASONS
     )
     first, content = stream_moments(spans.one("llm.chat"))
-    assert wire.sent[0] <= first <= content <= wire.sent[5]
+    assert wire.sent[0] <= first <= wire.sent[5]
+    assert wire.sent[4] <= content
 
 
 async def test_responses_that_ask_for_a_tool(wire, llm, spans: Spans):
@@ -372,14 +373,12 @@ async def test_responses_that_ask_for_a_tool(wire, llm, spans: Spans):
     await FunctionAgent(name="calculator", tools=TOOLS, llm=llm(OpenAIResponses)).run(user_msg="1 + 2?")
     first, second = spans.named("llm.chat")
 
-    assert [
-        "agent.run.calculator",
-        "  agent.step.1",
-        "    llm.chat",
-        "    tool.add",
-        "  agent.step.2",
-        "    llm.chat",
-    ] == (spans.tree().splitlines())
+    assert "agent.run.calculator
+  agent.step.1
+    llm.chat
+    tool.add
+  agent.step.2
+    llm.chat" == spans.tree()
     assert [("tool_call",), ("stop",)] == [span.attributes[keys.RESPONSE_FINISH_REASONS] for span in (first, second)]
     assert "call_9" == spans.attributes("tool.add")[keys.TOOL_CALL_ID]
 
