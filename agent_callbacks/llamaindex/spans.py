@@ -221,10 +221,9 @@ class Spans(Agents):
 
     def _end_body(self, place: Place, outcome: Outcome | None, error: BaseException | None) -> None:
         """Tell the call around it how the tool's own function ended, and how long it ran."""
-        around = place.around
-        if around is not None:
-            around.ran_ns = time.time_ns() - place.entered_ns
-            around.error = place.error
+        around = place.around or place
+        around.ran_ns = time.time_ns() - place.entered_ns
+        around.error = place.error
         self.end(place, RunResult(outcome=outcome or "success"), error)
 
     def _end_chain(self, place: Place, result: Any, outcome: Outcome | None, error: BaseException | None) -> None:
@@ -235,8 +234,8 @@ class Spans(Agents):
 
     def _end_writer(self, place: Place, result: Any, outcome: Outcome | None, error: BaseException | None) -> None:
         del result
-        if place.holder is not None:
-            place.holder.announced, place.holder.error = True, error
+        holder = place.holder or place
+        holder.announced, holder.error = True, error
         self.end(place, RunResult(outcome=outcome or "success"), error)
 
 

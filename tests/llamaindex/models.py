@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from llama_index.core.base.llms import types
 from llama_index.core.base.llms.types import (
     ChatMessage,
     ChatResponse,
@@ -14,7 +15,6 @@ from llama_index.core.base.llms.types import (
     LLMMetadata,
     MessageRole,
     TextBlock,
-    ToolCallBlock,
 )
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.function_calling import FunctionCallingLLM
@@ -37,6 +37,8 @@ class Line:
     raw: dict[str, Any] = field(default_factory=dict)
 
 
+# Newer releases have a block for tool calls, older ones put them beside the message.
+ToolCallBlock: Any = getattr(types, "ToolCallBlock", None)
 Script: TypeAlias = "list[Line | BaseException]"
 
 
@@ -89,11 +91,16 @@ class ScriptedLLM(FunctionCallingLLM):
     def _said(self, line: Line, text: str, delta: str | None, *, whole: bool) -> ChatResponse:
         blocks: list[Any] = [TextBlock(text=text)] if text else []
         raw: dict[str, Any] = {"id": "resp-1", "model": self.model}
+        beside: dict[str, Any] = {}
         if whole:
-            blocks += [
-                ToolCallBlock(tool_call_id=call_id, tool_name=name, tool_kwargs=given)
+            asked = [
+                {"tool_call_id": call_id, "tool_name": name, "tool_kwargs": given}
                 for name, given, call_id in line.calls
             ]
+            if ToolCallBlock is None:
+                beside = {"tool_calls": asked} if asked else {}
+            else:
+                blocks += [ToolCallBlock(**call) for call in asked]
             reason = "tool_calls" if line.calls else "stop"
             raw |= {
                 "choices": [{"finish_reason": reason}],
@@ -104,7 +111,7 @@ class ScriptedLLM(FunctionCallingLLM):
                 },
                 **line.raw,
             }
-        message = ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks)
+        message = ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=beside)
         return ChatResponse(message=message, delta=delta, raw=raw)
 
     def _chunks(self, line: Line) -> Iterator[ChatResponse]:
@@ -125,10 +132,11 @@ class ScriptedLLM(FunctionCallingLLM):
 
     def get_tool_calls_from_response(self, response: ChatResponse, **_: Any) -> list[ToolSelection]:
         """Return the tools an answer asks for."""
+        asked = [block for block in response.message.blocks if hasattr(block, "tool_call_id")]
+        calls = [vars(block) for block in asked] or response.message.additional_kwargs.get("tool_calls", [])
         return [
-            ToolSelection(tool_id=block.tool_call_id, tool_name=block.tool_name, tool_kwargs=block.tool_kwargs)
-            for block in response.message.blocks
-            if isinstance(block, ToolCallBlock)
+            ToolSelection(tool_id=call["tool_call_id"], tool_name=call["tool_name"], tool_kwargs=call["tool_kwargs"])
+            for call in calls
         ]
 
     def _answer(self, messages: Any) -> ChatResponse:

@@ -147,6 +147,9 @@ agent.run.support
     )
 
 
+@pytest.mark.skipif(
+    "early_stopping_method" not in FunctionAgent.model_fields, reason="this release cannot answer after the last round"
+)
 async def test_the_answer_after_the_last_round_belongs_to_its_step(events: AgentEventHandler, spans: Spans) -> None:
     """early_stopping_method="generate" asks the model once more within the step that was one too many."""
     script = [asks(("search_web", {"query": "x"})), asks(("search_web", {"query": "y"})), says("enough")]

@@ -18,7 +18,7 @@ from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.dispatcher import instrument_tags
 from workflows.errors import WorkflowCancelledByUser
 
-from agent_callbacks import AgentCallbackHandler, AgentEventHandler, Settings
+from agent_callbacks import AgentEventHandler, Settings
 from agent_callbacks.llamaindex import role
 from tests.llamaindex.engines import Orders, query_engine
 from tests.llamaindex.flows import FanOut, Flaky, with_model
@@ -302,6 +302,7 @@ async def test_an_engine_in_a_langgraph_tool_is_one_trace(events: AgentEventHand
     agents = pytest.importorskip("langchain.agents")
     from langchain_core.tools import tool
 
+    from agent_callbacks import AgentCallbackHandler
     from tests.langchain.models import ScriptedChat
     from tests.langchain.stories import asks as wants
     from tests.langchain.stories import says as answers

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from llama_index.core.agent.workflow import AgentWorkflow, FunctionAgent
 from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.tools import function_tool as threads
 from llama_index_instrumentation import get_dispatcher
 from opentelemetry import trace
 
@@ -63,7 +65,8 @@ async def test_in_tools_side_by_side(events: AgentEventHandler, spans: Spans) ->
 
     await support(asks(("one", {}), ("two", {}), ("one", {})), says("done"), tools=[one, two]).run("hi")
     assert {"tool.one"} == parent_name(spans, "from_one")
-    assert {"tool.two"} == parent_name(spans, "from_two")
+    if "copy_context" in inspect.getsource(threads):  # older releases start threads without a context
+        assert {"tool.two"} == parent_name(spans, "from_two")
     assert {"from_one"} == parent_name(spans, "deeper")
 
 

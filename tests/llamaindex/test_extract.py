@@ -19,8 +19,6 @@ from llama_index.core.base.llms.types import (
     DocumentBlock,
     ImageBlock,
     TextBlock,
-    ThinkingBlock,
-    ToolCallBlock,
 )
 from llama_index.core.tools import FunctionTool
 from pydantic import BaseModel, ConfigDict
@@ -54,12 +52,6 @@ TEXT = {"type": "text", "content": "hi"}
     [
         ([TextBlock(text="hi")], [TEXT]),
         ([TextBlock(text="")], []),
-        ([ThinkingBlock(content="hm")], [{"type": "reasoning", "content": "hm"}]),
-        (
-            [ToolCallBlock(tool_call_id="c1", tool_name="add", tool_kwargs={"a": 1})],
-            [{"type": "tool_call", "name": "add", "arguments": {"a": 1}, "id": "c1"}],
-        ),
-        ([ToolCallBlock(tool_name="add")], [{"type": "tool_call", "name": "add", "arguments": {}}]),
         (
             [ImageBlock(url="https://example.org/a.png", image_mimetype="image/png")],
             [
@@ -92,6 +84,29 @@ TEXT = {"type": "text", "content": "hi"}
 def test_blocks_are_parts(blocks: Any, expected: Any) -> None:
     """Every kind of block is a part of the conventions, without the bytes of media."""
     assert {"role": "assistant", "parts": expected} == message_parts(ChatMessage(role="assistant", blocks=blocks))
+
+
+THINKING = SimpleNamespace(block_type="thinking", content="hm")
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        (THINKING, {"type": "reasoning", "content": "hm"}),
+        (
+            SimpleNamespace(block_type="tool_call", tool_call_id="c1", tool_name="add", tool_kwargs={"a": 1}),
+            {"type": "tool_call", "name": "add", "arguments": {"a": 1}, "id": "c1"},
+        ),
+        (
+            SimpleNamespace(block_type="tool_call", tool_call_id=None, tool_name="add", tool_kwargs={}),
+            {"type": "tool_call", "name": "add", "arguments": {}},
+        ),
+    ],
+)
+def test_blocks_of_newer_releases_are_parts(block: Any, expected: Any) -> None:
+    """Reasoning and tool calls, which older releases have no block for."""
+    message = SimpleNamespace(role="assistant", blocks=[block], additional_kwargs={})
+    assert {"role": "assistant", "parts": [expected]} == message_parts(message)
 
 
 def test_a_block_of_a_new_kind_is_named() -> None:
@@ -160,8 +175,8 @@ def test_a_call_without_anything_has_no_name() -> None:
 
 def test_only_text_is_counted() -> None:
     """Characters of text count, those of reasoning and calls do not."""
-    blocks = [TextBlock(text="four"), ThinkingBlock(content="hm"), TextBlock(text="five!")]
-    assert 9 == message_chars(ChatMessage(role="assistant", blocks=blocks))
+    blocks = [TextBlock(text="four"), THINKING, TextBlock(text="five!")]
+    assert 9 == message_chars(SimpleNamespace(role="assistant", blocks=blocks))
     assert 2 == message_chars("hi")
 
 

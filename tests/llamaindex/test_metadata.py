@@ -187,7 +187,7 @@ def test_a_runtime_that_starts_tasks_empty_keeps_one_trace(events: AgentEventHan
     """A tool whose agent runs in an empty context, as durable runtimes do, still has that agent below it."""
     stored: dict[str, Any] = {}
 
-    def research() -> str:
+    async def research() -> str:
         """Research."""
         stored.update(get_dispatcher().capture_propagation_context())
         return "x"

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, LLMMetadata
+from llama_index.core.instrumentation.events.exception import ExceptionEvent
 from llama_index.core.llms import CustomLLM, MockLLM
 from llama_index.core.llms.callbacks import llm_completion_callback
+from llama_index_instrumentation import get_dispatcher
+from pydantic import Field
 
 from tests.llamaindex.models import Line, ScriptedLLM, asks, iter_of, says
 from tests.llamaindex.shared import outcomes, tree, trees
@@ -224,3 +227,44 @@ def test_an_overridden_stream_is_told_by_the_inherited_one(events: AgentEventHan
         (span.attributes or {})["agent_callbacks.outcome"] for span in spans.named("llm.chat")
     ]
     assert {} == events.open_spans
+
+
+class Keeping(ScriptedLLM):
+    """Starts the inherited stream, keeps it, and answers with another one."""
+
+    kept: list[Any] = Field(default_factory=list)
+
+    def stream_chat(self, messages: Any, **given: Any) -> Any:
+        """Answer in other pieces."""
+        self.kept.append(super().stream_chat(messages, **given))
+        return iter_of(iter([ChatResponse(message=ChatMessage("hi", role="assistant"), delta="hi")]))
+
+
+def test_an_inner_stream_that_outlives_its_call_says_nothing(events: AgentEventHandler, spans: Spans) -> None:
+    """What the inner half says after the call has ended is nobody's, and is let go with it."""
+    made = Keeping(script=[says("a long answer in pieces")])
+    list(made.stream_chat(HELLO))
+    assert ["llm.chat"] == spans.names()
+    next(made.kept[0])
+    made.kept.clear()
+    assert {} == events.open_spans
+    assert ["llm.chat"] == spans.names()
+
+
+def test_an_exception_told_before_the_call_has_returned_ends_nothing(events: AgentEventHandler, spans: Spans) -> None:
+    """Only a stream ends by an event; a call that has not returned ends by its span."""
+
+    class Telling(ScriptedLLM):
+        def _answer(self, messages: Any) -> Any:
+            get_dispatcher().event(ExceptionEvent(exception=ConnectionError("told")))
+            return super()._answer(messages)
+
+    Telling(script=[says("hi")]).chat(HELLO)
+    assert {"llm.chat": "success"} == outcomes(spans)
+
+
+def test_what_is_gone_already_is_not_ended_again(events: AgentEventHandler, spans: Spans) -> None:
+    """A stream that is dropped while another thread ends it is ended once."""
+    events._spans._dropped("gone", None)
+    events._spans._forgotten("gone", None)
+    assert (0, ()) == (events.internal_errors, spans.finished())
