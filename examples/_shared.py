@@ -1,4 +1,4 @@
-"""What the examples share: a model that plays a script instead of asking a provider, and a look at the last trace."""
+"""What the examples share: the lines of a model that plays a script instead of asking a provider, and the picture."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from agent_callbacks.analysis import load
 from agent_callbacks.analysis.waterfall import render
-from agent_callbacks.cli.demo.model import ScriptedModel, asks, says
+from agent_callbacks.cli.demo.story import asks, says
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["ScriptedModel", "asks", "says", "waterfall"]
+__all__ = ["asks", "says", "waterfall"]
 
 
 def waterfall(store: Path | None, trace_id: str | None) -> str:

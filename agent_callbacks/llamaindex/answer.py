@@ -38,9 +38,14 @@ def model_result(response: object, before: object = None) -> ModelResult:
     """
     message = member(response, "message")
     spoken = text(member(response, "text")) or ""
-    raw, earlier = _loose(member(response, "raw")), _loose(member(before, "raw"))
-    stopped = _finish(raw) or _finish(earlier) or _finish(mapping(member(response, "additional_kwargs")))
+    raw, earlier = _raw(response), _raw(before)
     calls = () if message is None else tuple(RequestedTool(*call) for call in requested_tools(message))
+    stopped = (
+        _finish(raw)
+        or _finish(earlier)
+        or _finish(mapping(member(response, "additional_kwargs")))
+        or _status(raw, asks=bool(calls))
+    )
     chars = len(spoken) if message is None else message_chars(message)
     said = message if message is not None else spoken
     return ModelResult(
@@ -60,6 +65,13 @@ def first_chunk_kind(chunk: object) -> Literal["content", "other"]:
         return "content"
     message = member(chunk, "message")
     return "content" if message is not None and requested_tools(message) else "other"
+
+
+def _raw(response: object) -> Loose:
+    """Return the provider's own object; a stream of the Responses API ends with an event that holds it."""
+    raw = _loose(member(response, "raw"))
+    held = _loose(raw.get("response"))
+    return held if held.get("object") == "response" else raw
 
 
 def _loose(value: object) -> Loose:
@@ -116,6 +128,16 @@ def _finish(raw: Loose) -> str | None:
             if said := text(found) or text(member(found, "value")) or text(member(found, "name")):
                 return finish_reason(said)
     return None
+
+
+def _status(raw: Loose, *, asks: bool) -> str | None:
+    """Return why an answer of the Responses API is over, which has a status but no finish reason."""
+    status = text(raw.get("status")) if raw.get("object") == "response" else None
+    if status is None:
+        return None
+    if asks and status == "completed":
+        return "tool_call"
+    return finish_reason(text(member(raw.get("incomplete_details"), "reason")) or status)
 
 
 def _first(raw: Loose, names: tuple[str, ...]) -> str | None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+import orjson
+
 from agent_callbacks.reading.definition import tool_definition
 from agent_callbacks.reading.shape import is_text, mapping, member, sequence, text
 
@@ -142,9 +144,19 @@ def _call(call: object) -> Part:
     held = ((call, "tool_kwargs"), (member(call, "function"), "arguments"), (call, "arguments"), (call, "input"))
     for holder, key in held:
         if (arguments := member(holder, key)) is not None:
-            part["arguments"] = arguments
+            part["arguments"] = _decoded(arguments)
             break
     return _identified(part, call_id)
+
+
+def _decoded(arguments: object) -> object:
+    """Return arguments as an object where the provider gives them as JSON; of a broken stream it may be half of one."""
+    if is_text(arguments):
+        try:
+            return orjson.loads(arguments)
+        except orjson.JSONDecodeError:
+            return arguments
+    return arguments
 
 
 def _name_and_id(call: object) -> tuple[str | None, str | None]:

@@ -11,7 +11,8 @@ from langchain_core.runnables import RunnableLambda
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from agent_callbacks import AgentCallbackHandler, configure
-from examples._shared import ScriptedModel, says
+from agent_callbacks.cli.demo.model import ScriptedModel
+from examples._shared import says
 
 arrived: list[str] = []
 

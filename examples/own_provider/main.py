@@ -13,7 +13,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from agent_callbacks import AgentCallbackHandler, SanitizingSpanExporter
 from agent_callbacks.analysis import load
-from examples._shared import ScriptedModel, asks, says
+from agent_callbacks.cli.demo.model import ScriptedModel
+from examples._shared import asks, says
 
 exporter = InMemorySpanExporter()  # yours: OTLP, console, a vendor's
 provider = TracerProvider(resource=Resource.create({"service.name": "own-provider"}))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from langchain.agents import create_agent
 
 from agent_callbacks import AgentCallbackHandler, configure
-from examples._shared import ScriptedModel, asks, says, waterfall
+from agent_callbacks.cli.demo.model import ScriptedModel
+from examples._shared import asks, says, waterfall
 
 # With a key: model = "openai:gpt-4.1" (pip install langchain-openai)
 model = ScriptedModel(

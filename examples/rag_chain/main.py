@@ -12,7 +12,8 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda, RunnablePassthrough
 
 from agent_callbacks import AgentCallbackHandler, configure
-from examples._shared import ScriptedModel, says, waterfall
+from agent_callbacks.cli.demo.model import ScriptedModel
+from examples._shared import says, waterfall
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import CallbackManagerForRetrieverRun

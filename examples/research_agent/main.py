@@ -19,7 +19,8 @@ from langchain_core.tools import BaseTool, create_retriever_tool, tool
 from langchain_core.vectorstores import InMemoryVectorStore
 
 from agent_callbacks import AgentCallbackHandler, configure
-from examples._shared import ScriptedModel, asks, says, waterfall
+from agent_callbacks.cli.demo.model import ScriptedModel
+from examples._shared import asks, says, waterfall
 
 MAX_STEPS = 8
 WEB = {

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from langchain.agents import create_agent
 
 from agent_callbacks import AgentCallbackHandler, configure, request_metadata
-from examples._shared import ScriptedModel, asks, says, waterfall
+from agent_callbacks.cli.demo.model import ScriptedModel
+from examples._shared import asks, says, waterfall
 
 try:
     import httpx

@@ -14,18 +14,22 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.tools import FunctionTool
 from opentelemetry import trace
 from opentelemetry.util._once import Once
 
 from agent_callbacks.analysis import load
 from agent_callbacks.cli.demo import command, shop
-from agent_callbacks.cli.demo.model import ScriptedModel, says
+from agent_callbacks.cli.demo.llm import ScriptedLLM
+from agent_callbacks.cli.demo.model import ScriptedModel, asks, says
 from agent_callbacks.cli.root import root
 from agent_callbacks.convention import keys
 from agent_callbacks.delivery import configure as configuring
-from tests.langchain.wire.openai_payload import choice, completion, tool_call, usage
-from tests.langchain.wire.server import Reply, serving
+from tests.wire.openai_payload import choice, chunk, chunks, completion, tool_call, usage
+from tests.wire.server import Reply, serving
 
+FRAMEWORKS = pytest.mark.parametrize("options", [(), ("--llamaindex",)], ids=["langgraph", "llamaindex"])
 HERE = Path(__file__).parents[2]
 MAIN = "from agent_callbacks.cli import main; main()"
 ADDRESS = "ines.moreau"
@@ -94,9 +98,10 @@ def parts_named(trace_, name):
 
 
 # --- as a newcomer sees it -------------------------------------------------------------------------------------------
-def test_show_last_repeats_the_demo(store):
+@FRAMEWORKS
+def test_show_last_repeats_the_demo(store, options):
     """A new process shows the demo's waterfall again, character for character; nothing is said on standard error."""
-    shown = process("demo")
+    shown = process("demo", *options)
     assert (0, "") == (shown.returncode, shown.stderr)
     again = process("show", "last")
     assert f"\n\n{again.stdout}see it again: agent-callbacks show last\n" in shown.stdout
@@ -104,9 +109,10 @@ def test_show_last_repeats_the_demo(store):
     assert again.stdout.endswith(f"stored in {store}\n")
 
 
-def test_the_story(store):
-    """Four steps, tools side by side, a tool that fails and is tried again, and a sub-agent."""
-    assert 0 == run("demo").exit_code
+@FRAMEWORKS
+def test_the_story(store, options):
+    """Four steps, tools side by side, a tool that fails and is tried again, and a sub-agent, in each framework."""
+    assert 0 == run("demo", *options).exit_code
     (found,) = load(store)
     assert sorted_by_name(TREE) == sorted_by_name(found.tree())
     failed, repeated = parts_named(found, "tool.ask_carrier")
@@ -115,17 +121,19 @@ def test_the_story(store):
     assert 0.02 < repeated.attributes[keys.TOOL_DOWNSTREAM_DURATION] <= repeated.duration
 
 
-def test_tools_run_side_by_side(store):
+@FRAMEWORKS
+def test_tools_run_side_by_side(store, options):
     """The carrier and the returns desk are asked at the same time."""
-    run("demo")
+    run("demo", *options)
     (found,) = load(store)
     carrier, desk = parts_named(found, "tool.ask_carrier")[1], parts_named(found, "tool.ask_returns_desk")[0]
     assert max(carrier.start_ns, desk.start_ns) < min(carrier.end_ns, desk.end_ns)
 
 
-def test_who_asked_and_what_it_took(store):
+@FRAMEWORKS
+def test_who_asked_and_what_it_took(store, options):
     """Each span says user, session and variant; each answer reads more tokens than the one before."""
-    shown = run("demo").output
+    shown = run("demo", *options).output
     (found,) = load(store)
     who = {tuple(span.attributes.get(key) for key in (keys.USER_ID, keys.FEATURE_FLAG_VARIANT)) for span in found.spans}
     sessions = {span.attributes[keys.SESSION_ID] for span in found.spans}
@@ -137,9 +145,10 @@ def test_who_asked_and_what_it_took(store):
 
 
 # --- privacy ---------------------------------------------------------------------------------------------------------
-def test_the_address_is_not_stored(store):
+@FRAMEWORKS
+def test_the_address_is_not_stored(store, options):
     """The question has an e-mail address; the trace has the marker, and no file of the store has the address."""
-    shown = run("demo").output
+    shown = run("demo", *options).output
     assert ADDRESS in shown.partition("answer:")[0]
     assert re.search(r"^recorded: Ines Moreau \(\[EMAIL\]\) asks: where is my kettle", shown, re.MULTILINE)
     assert ADDRESS not in shown.partition("recorded:")[2]
@@ -189,20 +198,35 @@ def missing(monkeypatch):
     return hide
 
 
-def test_without_the_frameworks(missing):
-    """Without LangGraph the line that installs it is printed."""
-    missing("langgraph")
-    shown = run("demo")
+@pytest.mark.parametrize(
+    ("options", "package", "extra"), [((), "langgraph", "demo"), (("--llamaindex",), "llama_index.core", "llamaindex")]
+)
+def test_without_the_frameworks(missing, options, package, extra):
+    """Without its framework the line that installs it is printed."""
+    missing(package)
+    shown = run("demo", *options)
     assert 2 == shown.exit_code
-    assert 'pip install "agent-callbacks[cli,demo]"' in shown.stderr
+    assert f'pip install "agent-callbacks[cli,{extra}]"' in shown.stderr
 
 
-def test_model_says_what_is_missing(missing, store):
+def test_without_any_part_of_a_framework():
+    """A module counts as missing too where the package it is in is missing."""
+    assert [True, False, False] == list(map(command._installed, ("llama_index.core", "llama_index.no", "no.core")))
+
+
+@pytest.mark.parametrize(
+    ("options", "module", "package"),
+    [
+        ((), "langchain_openai", "langchain-openai"),
+        (("--llamaindex",), "llama_index.llms.openai", "llama-index-llms-openai"),
+    ],
+)
+def test_model_says_what_is_missing(missing, store, options, module, package):
     """A real model needs its package and a key; both are named at once, and nothing runs."""
-    missing("langchain_openai")
-    shown = run("demo", "--model", "gpt-4.1")
+    missing(module)
+    shown = run("demo", "--model", "gpt-4.1", *options)
     assert 2 == shown.exit_code
-    assert "pip install langchain-openai" in shown.stderr
+    assert f"pip install {package}" in shown.stderr
     assert "OPENAI_API_KEY" in shown.stderr
     assert not store.exists()
 
@@ -226,17 +250,15 @@ def test_a_store_that_cannot_be_written(tmp_path):
 
 
 # --- a real model ----------------------------------------------------------------------------------------------------
-def test_a_real_model(monkeypatch, store):
+@FRAMEWORKS
+def test_a_real_model(monkeypatch, store, options):
     """With a key the model decides: what it asks for is run, and its own token counts are shown."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     wanted = tool_call("call_1", "search_policies", words="returns")
     with serving() as wire:
         monkeypatch.setenv("OPENAI_BASE_URL", f"{wire.url}/v1")
-        wire.answer(
-            Reply(completion(choice(None, "tool_calls", [wanted]), counts=usage(300, 20))),
-            Reply(completion(choice("Yes, within 30 days."), counts=usage(400, 30))),
-        )
-        shown = run("demo", "--model", "gpt-4.1")
+        wire.answer(*replies(wanted, streamed=bool(options)))
+        shown = run("demo", "--model", "gpt-4.1", *options)
     assert (0, "") == (shown.exit_code, shown.stderr)
     assert "answer: Yes, within 30 days." in shown.output
     assert "2 steps · 2 model calls · 1 tool call · 700 tokens in · 50 out" in shown.output
@@ -245,13 +267,26 @@ def test_a_real_model(monkeypatch, store):
     assert ["gpt-4.1"] * 2 == [span.attributes[keys.REQUEST_MODEL] for span in parts_named(found, "llm.chat")]
 
 
-def test_a_model_that_cannot_be_asked(monkeypatch, store):
+def replies(wanted, *, streamed):
+    """Return two answers of OpenAI's: a request for a tool, then the end."""
+    if streamed:  # as LlamaIndex's agents ask for it
+        asked = chunk({"role": "assistant", "tool_calls": [{"index": 0, **wanted}]})
+        counts = chunk({}, "tool_calls"), chunk(None, counts=usage(300, 20)), "data: [DONE]\n\n"
+        return Reply(frames=(asked, *counts)), Reply(frames=chunks("Yes, within ", "30 days.", counts=usage(400, 30)))
+    return (
+        Reply(completion(choice(None, "tool_calls", [wanted]), counts=usage(300, 20))),
+        Reply(completion(choice("Yes, within 30 days."), counts=usage(400, 30))),
+    )
+
+
+@FRAMEWORKS
+def test_a_model_that_cannot_be_asked(monkeypatch, store, options):
     """When the provider cannot be reached, the trace of the failure is shown and the cause named, without a stack."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{probe.getsockname()[1]}/v1")
-        shown = run("demo", "--model", "gpt-4.1")
+        shown = run("demo", "--model", "gpt-4.1", *options)
     assert 1 == shown.exit_code
     assert re.search(r"the model could not be asked \(\w+ConnectionError\)", shown.stderr)
     (found,) = load(store)
@@ -260,11 +295,48 @@ def test_a_model_that_cannot_be_asked(monkeypatch, store):
     assert "✗ " in shown.stdout
 
 
+@pytest.mark.parametrize("name", ["gpt-of-next-year", "gpt-3.5-turbo-instruct"])
+def test_a_model_that_llamaindex_does_not_know(monkeypatch, name):
+    """LlamaIndex has a list of models; one that is not there, or takes no tools, is named before anything runs."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    shown = run("demo", "--llamaindex", "--model", name)
+    assert 2 == shown.exit_code
+    assert name in shown.stderr
+
+
 def test_the_script_without_callbacks():
     """The scripted model streams its words also where nobody listens, and counts what it read."""
-    chunks = list(ScriptedModel(script=[says("It is on its way.")])._stream([]))
-    assert ["It", " is", " on", " its", " way.", ""] == [chunk.text for chunk in chunks]
-    assert chunks[-1].message.usage_metadata["output_tokens"] > 0
+    pieces = list(ScriptedModel(script=[says("It is on its way.")])._stream([]))
+    assert ["It", " is", " on", " its", " way.", ""] == [piece.text for piece in pieces]
+    assert pieces[-1].message.usage_metadata["output_tokens"] > 0
+
+
+async def test_the_script_is_said_in_every_way():
+    """The scripted LLM says the same line asked for a chat or a completion, at once or in words, sync or async."""
+    llm = ScriptedLLM(script=[says("It is on its way.")] * 8)
+    words = ["It", " is", " on", " its", " way.", ""]
+    whole = [llm.chat([]), await llm.achat([])]
+    assert ["It is on its way."] * 2 == [response.message.content for response in whole]
+    assert [True] * 2 == [response.raw["usage"]["completion_tokens"] > 0 for response in whole]
+    assert words == [piece.delta for piece in llm.stream_chat([])]
+    assert words == [piece.delta async for piece in await llm.astream_chat([])]
+    assert ["It is on its way."] * 2 == [llm.complete("?").text, (await llm.acomplete("?")).text]
+    assert words == [piece.delta for piece in llm.stream_complete("?")]
+    assert words == [piece.delta async for piece in await llm.astream_complete("?")]
+
+
+def test_the_script_asks_for_tools():
+    """What the scripted LLM is asked with reaches it: history, question, tools; the script says what it wants."""
+    llm = ScriptedLLM(script=[asks(("search_policies", {"words": "late"}))] * 3)
+    tool = FunctionTool.from_defaults(shop.find_policies, name="search_policies")
+    responses = [llm.chat_with_tools([tool], question, chat_history=history) for question, history in
+                 (("Late?", None), (None, [ChatMessage("Late?")]))]  # fmt: skip
+    (first,), (second,) = map(llm.get_tool_calls_from_response, responses)
+    assert ("search_policies", {"words": "late"}) == (first.tool_name, first.tool_kwargs)
+    assert first == second
+    bare = llm.chat([ChatMessage("Late?")])
+    read, again, without = (response.raw["usage"]["prompt_tokens"] for response in (*responses, bare))
+    assert read == again > without
 
 
 # --- the shop --------------------------------------------------------------------------------------------------------

@@ -17,6 +17,25 @@ ROW = re.compile(r"^(?:[ASMTRCN·] )?[ │├└─]*((?:agent|llm|tool|retrieve
 
 STEP = ("agent.step.1", "llm.chat")
 EXPECTED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "llamaindex_agent": (
+        ("agent.run.support", *STEP, "tool.find_order", "agent.step.2", "llm.chat", "tool.where_is", "tool.shop_hours",
+         "agent.step.3", "llm.chat", "tool.where_is", "agent.step.4", "llm.chat"),
+        ("Your kettle is in Lyon.", "tool.where_is ✗ ConnectionError", "user u-17 · session s-9 · variant prompt-b"),
+    ),
+    "llamaindex_handoff": (
+        ("agent.run", "agent.run.reception", *STEP, "tool.find_order", "agent.step.2", "llm.chat", "tool.handoff",
+         "agent.run.returns_desk", *STEP, "tool.open_return", "agent.step.2", "llm.chat"),
+        ("Your label is on its way.", "user u-17 · session s-9"),
+    ),
+    "llamaindex_in_langgraph": (
+        ("agent.run.support", *STEP, "tool.ask_handbook", "retriever.handbook", "llm.chat", "agent.step.2", "llm.chat"),
+        ("within 30 days", "user u-17 · session s-9", "T │  └─ tool.ask_handbook", "R │     ├─ retriever.handbook",
+         "M │     └─ llm.chat"),
+    ),
+    "llamaindex_rag": (
+        ("chain.retriever_query_engine", "retriever.simple_vector_store", "llm.embeddings", "llm.chat"),
+        ("Within 30 days of arrival", "user u-17", "M └─ llm.chat "),
+    ),
     "otlp_backend": ((), (
         "everything arrived: True", "the backend has: chain.greeting, llm.chat", "delivery says: sent 2, failed {}",
         "everything arrived: False", "delivery says: sent 2, failed {'refused': 2}",

@@ -157,8 +157,14 @@ def test_calls_beside_the_blocks_are_read(call: Any) -> None:
     """Older integrations put tool calls beside the message, each in its provider's shape."""
     message = ChatMessage(role="assistant", additional_kwargs={"tool_calls": [call]})
     assert [("add", "c1")] == requested_tools(message)
-    expected = {"type": "tool_call", "name": "add", "arguments": '{"a":1}', "id": "c1"}
+    expected = {"type": "tool_call", "name": "add", "arguments": {"a": 1}, "id": "c1"}
     assert [expected] == message_parts(message)["parts"]
+
+
+def test_half_of_a_calls_arguments_stay_text() -> None:
+    """Of a stream that broke, the arguments may be half of a JSON text: they are shown as they are."""
+    message = ChatMessage(role="assistant", blocks=[ToolCallBlock(tool_name="add", tool_kwargs='{"a":')])
+    assert [{"type": "tool_call", "name": "add", "arguments": '{"a":'}] == message_parts(message)["parts"]
 
 
 def test_a_call_without_anything_has_no_name() -> None:

@@ -67,13 +67,13 @@ async def _agent() -> None:
 def test_nothing_is_kept(events: AgentEventHandler, spans: Spans, what: Callable[[], int]) -> None:
     """Every span is exported, none is open, and of our bookkeeping nothing is left."""
     gc.collect()
-    before = [id(found) for found in gc.get_objects() if isinstance(found, (Place, Run))]
+    before = [id(found) for found in gc.get_objects() if type(found) in {Place, Run}]
     expected = what()
     gc.collect()
     assert 0 == events.open_runs
     assert {} == events.open_spans
     assert expected == len(spans.finished())
-    kept = [found for found in gc.get_objects() if isinstance(found, (Place, Run)) and id(found) not in before]
+    kept = [found for found in gc.get_objects() if type(found) in {Place, Run} and id(found) not in before]
     assert not kept
 
 

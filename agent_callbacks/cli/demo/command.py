@@ -8,21 +8,21 @@ import json
 import os
 import secrets
 import shlex
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import click
 
 from agent_callbacks.analysis import cells
 from agent_callbacks.analysis.trace import from_store
 from agent_callbacks.cli import terminal
+from agent_callbacks.cli.demo import shop, story
 from agent_callbacks.convention import keys
 from agent_callbacks.delivery.configure import configure
 from agent_callbacks.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from langchain_core.language_models import BaseChatModel
+    from collections.abc import Mapping
 
     from agent_callbacks.analysis.trace import Trace
     from agent_callbacks.delivery.configure import Delivery
@@ -31,15 +31,59 @@ __all__ = ["demo"]
 
 _FAILED: Final = 1
 _FLUSH_SECONDS: Final = 5.0
-_FRAMEWORKS: Final = ("langchain", "langgraph")
+
+
+@dataclass(frozen=True, slots=True)
+class _Framework:
+    """What tells the story with one framework, and what has to be installed for it."""
+
+    told_by: str
+    """A module that is a ``_Story``; imported when its framework is there."""
+    packages: tuple[str, ...]
+    extra: str
+    client: str
+    """The module that asks OpenAI's models."""
+    client_package: str
+
+
+_LANGGRAPH: Final = _Framework(
+    "agent_callbacks.cli.demo.on_langgraph",
+    ("langchain", "langgraph"),
+    "demo",
+    "langchain_openai",
+    "langchain-openai",
+)
+_LLAMAINDEX: Final = _Framework(
+    "agent_callbacks.cli.demo.on_llamaindex",
+    ("llama_index.core",),
+    "llamaindex",
+    "llama_index.llms.openai",
+    "llama-index-llms-openai",
+)
+
+
+class _Handler(Protocol):
+    @property
+    def last_trace_id(self) -> str | None: ...
+
+
+class _Story(Protocol):
+    """The story, as one framework tells it."""
+
+    def handler(self, settings: Settings) -> _Handler: ...
+    def scripted_models(self) -> tuple[Any, Any]: ...
+    def real_model(self, name: str) -> Any: ...
+    def ask(self, handler: _Handler, port: int, models: tuple[Any, Any], who: Mapping[str, Any]) -> str: ...
 
 
 @click.command(epilog="Example: agent-callbacks demo --store demo.db")
+@click.option("--llamaindex", "with_llamaindex", is_flag=True, help="Run it with LlamaIndex instead of LangGraph.")
 @click.option("--model", metavar="NAME", help="A model of OpenAI instead of the scripted one; needs OPENAI_API_KEY.")
 @terminal.store_option
-def demo(*, model: str | None, store: str | None) -> None:
+def demo(*, with_llamaindex: bool, model: str | None, store: str | None) -> None:
     """Run a small agent, with no key and no network, and show its trace."""
-    _check(model)
+    framework = _LLAMAINDEX if with_llamaindex else _LANGGRAPH
+    _check(framework, model)
     settings = Settings.load(content="all")
     handle = configure(service_name="agent-callbacks-demo", store=True if store is None else store, settings=settings)
     if handle.store_path is None:
@@ -48,7 +92,7 @@ def demo(*, model: str | None, store: str | None) -> None:
             terminal.USAGE_ERROR,
         )
     with handle:
-        trace_id, problem = _run(model, settings)
+        trace_id, problem = _run(framework, model, settings)
         _deliver(handle)
     with terminal.opened(store) as opened:
         trace = from_store(opened, trace_id)
@@ -59,40 +103,43 @@ def demo(*, model: str | None, store: str | None) -> None:
         terminal.stop(problem, _FAILED)
 
 
-def _check(model: str | None) -> None:
+def _check(framework: _Framework, model: str | None) -> None:
     """Stop with what is missing."""
-    if any(importlib.util.find_spec(name) is None for name in _FRAMEWORKS):
+    if not all(map(_installed, framework.packages)):
+        extra = framework.extra
         terminal.stop(
-            "the demo needs the extra 'demo': pip install \"agent-callbacks[cli,demo]\"", terminal.USAGE_ERROR
+            f"the demo needs the extra '{extra}': pip install \"agent-callbacks[cli,{extra}]\"", terminal.USAGE_ERROR
         )
     if model is None:
         return
     missing: list[str] = []
-    if importlib.util.find_spec("langchain_openai") is None:
-        missing.append("langchain-openai, which is not installed: pip install langchain-openai")
+    if not _installed(framework.client):
+        package = framework.client_package
+        missing.append(f"{package}, which is not installed: pip install {package}")
     if not os.environ.get("OPENAI_API_KEY"):
         missing.append("OPENAI_API_KEY, which is not set")
     if missing:
         terminal.stop("--model needs " + "; and ".join(missing), terminal.USAGE_ERROR)
 
 
-def _run(model: str | None, settings: Settings) -> tuple[str, str | None]:
-    """Run the agent once; return its trace id, and what went wrong."""
-    from agent_callbacks.cli.demo import agent as story
-    from agent_callbacks.cli.demo import shop
-    from agent_callbacks.langchain import AgentCallbackHandler
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # not even the package it is in
+        return False
 
-    models, failures = _models(model)
-    handler = AgentCallbackHandler(settings=settings)
-    config: Any = {
-        "callbacks": [handler],
-        "metadata": {"user_id": "u-17", "session_id": f"demo-{secrets.token_hex(4)}", "variant": "prompt-b"},
-    }
+
+def _run(framework: _Framework, model: str | None, settings: Settings) -> tuple[str, str | None]:
+    """Run the agent once; return its trace id, and what went wrong."""
+    told = cast("_Story", importlib.import_module(framework.told_by))
+    models, failures = _models(told, model)
+    handler = told.handler(settings)
+    who = {"user_id": "u-17", "session_id": f"demo-{secrets.token_hex(4)}", "variant": "prompt-b"}
     terminal.echo(_wrapped("question: ", story.QUESTION))
     problem = None
     with shop.carrier() as port:
         try:
-            answer = story.ask(story.agent(port, *models), config)
+            answer = told.ask(handler, port, models, who)
         except failures as error:
             problem = f"the model could not be asked ({type(error).__name__}); what happened until then is above"
         else:
@@ -100,15 +147,11 @@ def _run(model: str | None, settings: Settings) -> tuple[str, str | None]:
     return handler.last_trace_id or "", problem
 
 
-def _models(name: str | None) -> tuple[Sequence[BaseChatModel], tuple[type[Exception], ...]]:
+def _models(told: _Story, name: str | None) -> tuple[tuple[Any, Any], tuple[type[Exception], ...]]:
     """Return the two models, and the errors a real one may raise."""
-    from agent_callbacks.cli.demo.agent import scripted_models
-
     if name is None:
-        return scripted_models(), ()
-    from langchain.chat_models import init_chat_model
-
-    real = init_chat_model(name, model_provider="openai", max_retries=1)
+        return told.scripted_models(), ()
+    real = told.real_model(name)
     return (real, real), (importlib.import_module("openai").OpenAIError,)
 
 

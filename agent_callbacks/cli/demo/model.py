@@ -1,11 +1,10 @@
-"""A chat model that plays a script, so that the demo needs neither a key nor a network."""
+"""A LangChain chat model that plays a script, so that the demo needs neither a key nor a network."""
 
 from __future__ import annotations
 
 import json
-import re
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
@@ -15,6 +14,8 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import PrivateAttr
 
+from agent_callbacks.cli.demo.story import CHUNK_SECONDS, FIRST_CHUNK_SECONDS, Line, Script, Tokens, asks, says
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -23,36 +24,22 @@ if TYPE_CHECKING:
 
 __all__ = ["ScriptedModel", "asks", "says"]
 
-_CHARS_PER_TOKEN: Final = 4
-_FIRST_CHUNK_SECONDS: Final = 0.06
-_CHUNK_SECONDS: Final = 0.004
-
-
-def says(text: str) -> AIMessage:
-    """Return an answer."""
-    return AIMessage(text)
-
-
-def asks(*calls: tuple[str, dict[str, Any]]) -> AIMessage:
-    """Return a message that asks for tools, each a name and its arguments."""
-    wanted = [
-        {"name": name, "args": arguments, "id": f"call_{name}_{number}", "type": "tool_call"}
-        for number, (name, arguments) in enumerate(calls)
-    ]
-    return AIMessage("", tool_calls=wanted)
-
 
 class ScriptedModel(BaseChatModel):
     """Streams the answers of its script, one a call, and reports how many tokens a real model would have read."""
 
-    script: list[AIMessage]
+    script: list[Line]
     """The answers, in order."""
     model_name: str = "scripted-1"
     """Reported as the model that was asked and that answered."""
     streaming: bool = True
 
-    _played: int = PrivateAttr(default=0)
-    _already_read: int = PrivateAttr(default=0)
+    _script: Script = PrivateAttr()
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Begin with the first line."""
+        super().model_post_init(context)
+        self._script = Script(self.script)
 
     @property
     def _llm_type(self) -> str:
@@ -89,40 +76,31 @@ class ScriptedModel(BaseChatModel):
         **given: Any,
     ) -> Iterator[ChatGenerationChunk]:
         del stop
-        line = self.script[self._played]
-        self._played += 1
-        time.sleep(_FIRST_CHUNK_SECONDS)
-        for message in self._chunks(line, self._usage(messages, given.get("tools"), line)):
-            time.sleep(_CHUNK_SECONDS)
+        line, tokens = self._script.answer(_chars(messages) + len(json.dumps(given.get("tools") or [])))
+        time.sleep(FIRST_CHUNK_SECONDS)
+        for message in self._chunks(line, tokens):
+            time.sleep(CHUNK_SECONDS)
             chunk = ChatGenerationChunk(message=message)
             if run_manager is not None:
                 run_manager.on_llm_new_token(chunk.text, chunk=chunk)
             yield chunk
 
-    def _chunks(self, line: AIMessage, usage: UsageMetadata) -> Iterator[AIMessageChunk]:
-        for word in re.findall(r"\s*\S+", line.text):
+    def _chunks(self, line: Line, tokens: Tokens) -> Iterator[AIMessageChunk]:
+        for word in line.words:
             yield AIMessageChunk(content=word)
-        for index, call in enumerate(line.tool_calls):
-            arguments = json.dumps(call["args"])
-            asked = tool_call_chunk(name=call["name"], args=arguments, id=call["id"], index=index)
+        for index, request in enumerate(line.requests):
+            asked = tool_call_chunk(name=request.name, args=request.json, id=request.id, index=index)
             yield AIMessageChunk(content="", tool_call_chunks=[asked])
-        finish = "tool_calls" if line.tool_calls else "stop"
-        about = {"model_name": self.model_name, "finish_reason": finish}
+        usage = UsageMetadata(
+            input_tokens=tokens.read,
+            output_tokens=tokens.written,
+            total_tokens=tokens.read + tokens.written,
+            input_token_details=InputTokenDetails(cache_read=tokens.cached),
+        )
+        about = {"model_name": self.model_name, "finish_reason": line.finish_reason}
         yield AIMessageChunk(content="", usage_metadata=usage, response_metadata=about)
 
-    def _usage(self, messages: list[BaseMessage], tools: object, line: AIMessage) -> UsageMetadata:
-        """Return the tokens of this call; what the call before has read comes from the provider's cache."""
-        asked = sum(len(message.text) + len(json.dumps(_calls(message))) for message in messages)
-        read = (asked + len(json.dumps(tools or []))) // _CHARS_PER_TOKEN
-        written = (len(line.text) + len(json.dumps(_calls(line)))) // _CHARS_PER_TOKEN
-        cached, self._already_read = self._already_read, read
-        return UsageMetadata(
-            input_tokens=read,
-            output_tokens=written,
-            total_tokens=read + written,
-            input_token_details=InputTokenDetails(cache_read=cached),
-        )
 
-
-def _calls(message: BaseMessage) -> list[Any]:
-    return list(message.tool_calls) if isinstance(message, AIMessage) else []
+def _chars(messages: list[BaseMessage]) -> int:
+    calls = (list(message.tool_calls) if isinstance(message, AIMessage) else [] for message in messages)
+    return sum(len(message.text) for message in messages) + sum(len(json.dumps(made)) for made in calls)

@@ -11,12 +11,13 @@ from langchain_core.tools import tool
 
 from agent_callbacks import AgentCallbackHandler, Settings
 from agent_callbacks.convention import keys
-from tests.langchain.wire import anthropic_payload as payload
-from tests.langchain.wire.server import Reply, stream_moments
+from tests.wire import anthropic_payload as payload
+from tests.wire.server import Reply
+from tests.wire.span import picked, stream_moments, tokens
 
 if TYPE_CHECKING:
     from tests.conftest import Spans
-    from tests.langchain.wire.server import WireServer
+    from tests.wire.server import WireServer
 
 KEY = "sk-ant-api03-Wr1T3nF0rTh3T3stsAndN3v3rIssu3dByAnyb0dyAtA11-xQ7AAA"
 
@@ -29,23 +30,6 @@ def chat(wire: WireServer, **more: Any) -> Any:
 def config(handler: AgentCallbackHandler) -> Any:
     """Return the run configuration a user writes."""
     return {"callbacks": [handler]}
-
-
-def tokens(span: dict[str, Any]) -> dict[str, int]:
-    """Return the token counts of a span, those of zero left out."""
-    names = {
-        "input": keys.USAGE_INPUT_TOKENS,
-        "output": keys.USAGE_OUTPUT_TOKENS,
-        "read": keys.USAGE_CACHE_READ,
-        "written": keys.USAGE_CACHE_WRITE,
-        "reasoning": keys.USAGE_REASONING,
-    }
-    return {name: span[key] for name, key in names.items() if span.get(key)}
-
-
-def picked(span: dict[str, Any], *names: str) -> list[Any]:
-    """Return the attributes under *names*."""
-    return [span.get(name) for name in names]
 
 
 @tool
@@ -77,7 +61,7 @@ def test_chat(wire, spans: Spans, handler):
         keys.TOKENS_METHOD: "reported",
         keys.OUTCOME: "success",
     }.items() <= span.items()
-    assert {"input": 160, "output": 5, "read": 100, "written": 50} == tokens(span)
+    assert {"input": 160, "output": 5, "cached": 100, "written": 50} == tokens(span)
     assert "field_of_next_year" not in spans.one("llm.chat").to_json()
 
 
@@ -130,7 +114,7 @@ def test_stream_with_thinking_and_cache(wire, spans: Spans):
     first, content = stream_moments(spans.one("llm.chat"))
     (message,) = json.loads(span[keys.OUTPUT_MESSAGES])
 
-    assert {"input": 160, "output": 40, "read": 100, "written": 50, "reasoning": 12} == tokens(span)
+    assert {"input": 160, "output": 40, "cached": 100, "written": 50, "reasoning": 12} == tokens(span)
     assert ["reported", payload.MODEL, ("tool_call",)] == picked(
         span, keys.TOKENS_METHOD, keys.RESPONSE_MODEL, keys.RESPONSE_FINISH_REASONS
     )

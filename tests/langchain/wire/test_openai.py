@@ -12,12 +12,13 @@ from langchain_openai import ChatOpenAI, OpenAI
 
 from agent_callbacks import AgentCallbackHandler, Settings
 from agent_callbacks.convention import keys
-from tests.langchain.wire import openai_payload as payload
-from tests.langchain.wire.server import Reply, stream_moments
+from tests.wire import openai_payload as payload
+from tests.wire.server import Reply
+from tests.wire.span import picked, stream_moments, tokens
 
 if TYPE_CHECKING:
     from tests.conftest import Spans
-    from tests.langchain.wire.server import WireServer
+    from tests.wire.server import WireServer
 
 KEY = "sk-proj-Wr1T3nF0rTh3T3stsAndN3v3rIssu3dByAnyb0dyAtA11xQ7"
 
@@ -35,22 +36,6 @@ def chat(wire: WireServer, **more: Any) -> Any:
 def config(handler: AgentCallbackHandler) -> Any:
     """Return the run configuration a user writes."""
     return {"callbacks": [handler]}
-
-
-def tokens(span: dict[str, Any]) -> dict[str, int]:
-    """Return the token counts of a span, those of zero left out."""
-    names = {
-        "input": keys.USAGE_INPUT_TOKENS,
-        "output": keys.USAGE_OUTPUT_TOKENS,
-        "cached": keys.USAGE_CACHE_READ,
-        "reasoning": keys.USAGE_REASONING,
-    }
-    return {name: span[key] for name, key in names.items() if span.get(key)}
-
-
-def picked(span: dict[str, Any], *names: str) -> list[Any]:
-    """Return the attributes under *names*."""
-    return [span.get(name) for name in names]
 
 
 @tool

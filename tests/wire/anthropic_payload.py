@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.langchain.wire.server import frame
+from tests.wire.server import frame
 
 MODEL = "claude-wire-1-20260101"
 UNKNOWN = {"field_of_next_year": {"nested": [1, None, {"deep": "x"}]}, "another": 7}

@@ -15,8 +15,6 @@ from agent_callbacks.convention import keys
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from opentelemetry.sdk.trace import ReadableSpan
-
 _LONGEST_WAIT = 30  # seconds
 
 
@@ -74,13 +72,6 @@ class WireServer:
                 raise TimeoutError("nobody resumed the stream that waits at its gate")
             self.sent.append(-(-time.time_ns() // 1000))
             yield text.encode()
-
-
-def stream_moments(span: ReadableSpan) -> tuple[int, int]:
-    """Return when *span* says its first chunk and its first content came, in microseconds of Unix time, rounded up."""
-    seconds = (span.attributes[key] for key in (keys.TIME_TO_FIRST_CHUNK, keys.TIME_TO_FIRST_CONTENT))
-    first, content = (-(-(span.start_time + round(after * 1e9)) // 1000) for after in seconds)
-    return first, content
 
 
 def frame(payload: Mapping[str, Any] | str, event: str | None = None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from tests.langchain.wire.server import frame
+from tests.wire.server import frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

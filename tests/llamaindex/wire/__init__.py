@@ -1,0 +1,1 @@
+"""Real provider SDKs, as LlamaIndex uses them, against a local server."""
