@@ -128,9 +128,12 @@ def _named(seen: Views, at: int, after: int) -> Iterator[Match]:
     lowered = name.lower()
     if lowered.endswith("name") and "form-data" in text[max(0, start - 40) : start].lower():
         yield from _form_field(text, assigned.end(), seen.names)
-    elif lowered.endswith(("cookie", "cookies")):
+    elif lowered.endswith(("cookie", "cookies")) and not _QUOTED.match(text, assigned.end()):
         yield from _cookies(text, assigned.end())
     elif kind := _named_kind(name, assigned, seen.names):
+        if text[assigned.end() : assigned.end() + 1] in {"{", "["}:
+            yield from _container(seen, assigned.end(), kind)
+            return
         span = _value(text, assigned.end(), kind, assigned[2] or "is")
         # token=token: an argument, not its value
         if span and not lowered.endswith(text[span[0] : span[1]].lower()) and _fits(lowered, text[span[0] : span[1]]):
@@ -158,7 +161,7 @@ def _value(text: str, at: int, kind: str, sign: str) -> Span | None:
         value = quoted[2]
         if _PLACEHOLDER.fullmatch(value) or not value.strip() or (kind == "SESSION" and not _is_session(value)):
             return None
-        return quoted.start(2), quoted.end(2) - (value.endswith("\\") and not value.endswith("\\\\"))
+        return _without_escape(quoted)
     if sign == ">":
         return _element(text, at)
     if kind in _NUMBER_KINDS:
@@ -228,6 +231,50 @@ def _plausible(text: str, end: int, value: str, kind: str, sign: str) -> bool:
     if sign == "is":
         return len(value) >= _SAID_LENGTH and not value.islower() and not value.istitle() and not value.isupper()
     return len(value) >= _SHORT_WORD or not (value.islower() or value.istitle()) or text[end : end + 1] in {"\n", ""}
+
+
+# --- what stands in a container under a name -------------------------------------------------------------------------
+_LONGEST_CONTAINER: Final = 65_536
+_SCHEMA: Final = re.compile(
+    r"\{\s{0,64}\\{0,7}[\"'](?:\$ref|anyOf|allOf|oneOf|enum|description|title|"
+    r"type\\{0,7}[\"']\s{0,4}:\s{0,4}\\{0,7}[\"'\[](?:string|integer|number|boolean|array|object|null))"
+)
+_PART: Final = re.compile(r"[\[({]|[\])}]|\\{0,7}[\"'`]|-?\d[\d.eE+\-]{0,40}+")
+_KEY_END: Final = re.compile(r"\\{0,7}[\"'`]\s{0,4}:")
+
+
+def _container(seen: Views, at: int, kind: str) -> Iterator[Match]:
+    """Yield the values in the container that opens at *at*, at any depth; the schema of a parameter holds none."""
+    text = seen.text
+    if at < seen.walked or _SCHEMA.match(text, at):
+        return
+    last, depth = min(len(text), at + _LONGEST_CONTAINER), 0
+    while part := _PART.search(text, at, last):
+        at = part.end()
+        if part[0] in _OPEN:
+            depth += 1
+        elif part[0] in _CLOSE:
+            depth -= 1
+            if not depth:
+                break
+        elif part[0][-1].isdigit() or part[0][-1] == ".":
+            if kind in _NUMBER_KINDS or kind == "ADDRESS":
+                yield Match(*part.span(), kind, 30)
+        elif quoted := _QUOTED.match(text, part.start()):
+            at = quoted.end() + len(part[0])
+            if not _KEY_END.match(text, quoted.end()) and not _PLACEHOLDER.fullmatch(quoted[2]):
+                yield Match(*_without_escape(quoted), kind, 30)
+    seen.walked = at
+
+
+_OPEN: Final = frozenset("[({")
+_CLOSE: Final = frozenset("])}")
+
+
+def _without_escape(quoted: re.Match[str]) -> Span:
+    """Return where a quoted value lies, without the backslash of an escaped closing quote."""
+    value = quoted[2]
+    return quoted.start(2), quoted.end(2) - (value.endswith("\\") and not value.endswith("\\\\"))
 
 
 # --- forms and cookies -----------------------------------------------------------------------------------------------

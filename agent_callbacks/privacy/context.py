@@ -24,7 +24,7 @@ _WORDS: Final = _table(
         appeler gsm signal reach landline ph mob whatsapp callback chiama chiamare ligue ligar bel bellen dzwon ruf
         rufen anrufen anruf reachable phones
     """,
-        "CREDIT_CARD": "card visa mastercard amex maestro tarjeta kreditkarte carte carta cc",
+        "CREDIT_CARD": "card visa mastercard amex maestro tarjeta kreditkarte carte carta",
         "US_SSN": "ssn itin",
         "DATE_OF_BIRTH": "dob birth born bday geb née né nee nacido nacida nato nata urodzony urodzona ur",
         "ID": """

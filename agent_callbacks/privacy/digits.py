@@ -42,17 +42,36 @@ def digit_runs(seen: Views) -> Iterator[Match]:
     shape, at, end = seen.shape, 0, 0
     while run := _RUN.search(shape, at):
         start = run.start()
-        for place in _places(run[0]):
+        digits = run[0]
+        for place in _places(digits) if not _is_numbered(shape, start, digits) else ():
             if start + place.start >= end and (
                 found := place.read(seen, start + place.start, start + place.end, place.alone)
             ):
                 yield found
                 end = found.end
         at = run.end()
-        if (shape[start - 1 : start] == b"A" or shape[at : at + 1] == b"A") and (span := lettered_id(seen, at - 1)):
+        lettered = shape[at : at + 1] == b"A" and (digits[-1:] in _GAPS or shape[start - 1 : start] == b"A")
+        if lettered and (span := lettered_id(seen, at - 1)):
             yield Match(*span, "ID", 58)
         if at - start == _LONGEST_RUN:  # a number may lie across the cut
             at = _group_after(shape, at - _OVERLAP, at)
+
+
+_GAPS: Final = frozenset({b" ", b"-"})
+_SHORTEST_CARD: Final = 12
+
+
+def _is_numbered(shape: bytes, start: int, run: bytes) -> bool:
+    """Tell whether a *run* is the number in an id like ``ORD-48213377``."""
+    return (
+        len(run) < _SHORTEST_CARD
+        and run.isdigit()
+        and shape[start - 1 : start] in _JOINED
+        and shape[start - 2 : start - 1].isalpha()
+    )
+
+
+_JOINED: Final = frozenset({b"-", b"_"})
 
 
 def _group_after(shape: bytes, at: int, end: int) -> int:

@@ -35,8 +35,8 @@ _WHOLE: Final[Mapping[str, str]] = _table(
         webhookurl webhooksecret dsn privkey mnemonic seedphrase recoverycode recoverycodes backupcodes xapikey
         apikeyid xamzsecuritytoken sshkey pgpkey licensekey hmackey signingkey masterkey mdp kennwort contrasena
         contraseña clave clavesecreta motdepasse senha wachtwoord haslo parola salasana losenord adgangskode
-        credential credentials token secret password apikey csrf xcsrftoken csrftoken xsrftoken idtoken databaseurl
-        redisurl mongourl amqpurl
+        credential credentials token secret password passwords apikey apikeys csrf xcsrftoken csrftoken xsrftoken
+        idtoken databaseurl redisurl mongourl amqpurl
     """,
         "EMAIL": "email emails emailaddress mail mailaddress emailaddresses correo correoelectronico courriel",
         "PHONE": """

@@ -120,6 +120,8 @@ def test_mails(text: str) -> None:
 
 
 LEFT = [
+    '{"properties": {"password": {"type": "string"}, "phone": {"anyOf": [{"type": "null"}]}}}',
+    "f(token: dict[str, int])",
     "\u2117 sound", "YWFhYWFhYWFhYWFhYWFh/YWFhYWFhYWFhYWFhYWFh", "insert into t (name) values (NOW(), 'x')",
     "insert into t (name) select", "insert into t (name) values (", "x\\n@b.io", "\\n%@b.io",
     "DE89 3704 0044", "ssn 000-45-6789", "219 09 9999", "1 2 3 4 5 6 7 8 9", "phone 123", "phone 1234567890123456",
@@ -156,6 +158,20 @@ def test_leaves(text: str) -> None:
 
 # --- payloads --------------------------------------------------------------------------------------------------------
 PAYLOADS = [
+    (
+        '{"address": {"street": "Main St 5", "zip": 12345.}, "n": 1}',
+        '{"address": {"street": "[ADDRESS]", "zip": [ADDRESS]}, "n": 1}',
+    ),
+    (
+        '{"a": "{\\"password\\": {\\"x\\": [\\"y\\", 5, null]}, \\"phones\\": [4155550132]}", "n": "x"}',
+        '{"a": "{\\"password\\": {\\"x\\": [\\"[SECRET]\\", 5, null]}, \\"phones\\": [\\"[PHONE]\\"]}", "n": "x"}',
+    ),
+    ("{'password': ['a1', 'none', \"\"", "{'password': ['[SECRET]', 'none', \"\""),
+    (
+        '{"password": {"password": "x", "y": "z"}, "to": "z"}',
+        '{"password": {"password": "[SECRET]", "y": "[SECRET]"}, "to": "z"}',
+    ),
+    ('{"cookie": "a=b; c=d"}', '{"cookie": "[SECRET]"}'),
     ("insert into t (name) values ('a'", "insert into t (name) values ('[PERSON]'"),
     ("insert into t (name, b) values ( 'A B' , 1 ) , ('C D', 2)",
     "insert into t (name, b) values ( '[PERSON]' , 1 ) , ('[PERSON]', 2)"),
