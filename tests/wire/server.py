@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from agent_callbacks.convention import keys
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
