@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-__all__ = ["LEVELS", "Edit", "Finding", "Level", "at_least", "gravest_first"]
+__all__ = ["LEVELS", "Edit", "Finding", "Level", "at_least"]
 
 Level = Literal["error", "warning", "information"]
 LEVELS: Final[tuple[Level, ...]] = ("error", "warning", "information")
@@ -58,8 +58,3 @@ class Finding:
 def at_least(level: Level, threshold: Level) -> bool:
     """Tell whether *level* is as grave as *threshold*."""
     return LEVELS.index(level) <= LEVELS.index(threshold)
-
-
-def gravest_first(levels: tuple[Level, ...]) -> tuple[Level, ...]:
-    """Return *levels*, the gravest first."""
-    return tuple(sorted(levels, key=LEVELS.index))

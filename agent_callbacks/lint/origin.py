@@ -142,7 +142,7 @@ class Origins:
             return Place(place.module, owner, place.line)
         found = self.definition(node, place, depth + 1)
         if found is None:
-            return None
+            return self._submodule(node, place, depth)
         binding, there = found
         if binding.kind == "class":
             return Place(there.module, there.module.scopes[id(binding.node)], binding.line)
@@ -150,6 +150,12 @@ class Origins:
             module, rest = imported
             return None if rest else Place(module, module.scope, 1 << 60)
         return None
+
+    def _submodule(self, node: ast.AST, place: Place, depth: int) -> Place | None:
+        """Return the scope of the module that ``import package.module`` made reachable as *node*."""
+        origin = self.of(node, place, depth + 1) if isinstance(node, ast.Attribute) else ""
+        found = self._project.find(origin, place.module.path) if origin and not family(origin) else None
+        return Place(found[0], found[0].scope, 1 << 60) if found and not found[1] else None
 
     def _followed(self, binding: Binding, place: Place, depth: int) -> tuple[Binding, Place] | None:
         if binding.kind == "import" and not family(binding.origin):

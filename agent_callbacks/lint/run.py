@@ -80,7 +80,7 @@ def _together(names: Sequence[SourceName], settings: Settings) -> list[Finding]:
 
 def _registry(path: str) -> str:
     """Return what a file's names share a registry with: its package, or itself."""
-    folder = Path(path).parent
+    folder = Path(path).absolute().parent
     root = package_root(folder)
     return path if root == folder else str(root / folder.relative_to(root).parts[0])
 

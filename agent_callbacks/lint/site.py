@@ -79,7 +79,7 @@ _SIGNATURES: Final[Mapping[tuple[str, str], _Signature]] = {
     ("mcp", "().add_tool"): _Signature("tool", 1, functions=(0, "fn")),
     ("ours", "span"): _Signature("span", 0),
 }
-_LAST_WORDS: Final = frozenset(tail.rpartition(".")[2] for _, tail in _SIGNATURES)
+_LAST_WORDS: Final = frozenset(tail.rpartition(".")[2] for _, tail in _SIGNATURES) | {"__init__"}
 _WORDS: Final = re.compile(
     r"start_as_current_span|start_span|update_name|agent_callbacks|FastMCP|add_tool|create_\w*(?:agent|tool|supervisor)"
     r"|\b(?:Tool|\w+Tool|ToolMetadata|FunctionAgent|ReActAgent|CodeActAgent)\s*[(.]|class\s+\w+\s*\([^)]*Tool"
@@ -148,6 +148,8 @@ class _Finder:
             return _VERBS[last]
         if last and last not in _LAST_WORDS and not last[:1].isupper() and not _is_own(func):
             return None  # most calls, told apart without looking anything up
+        if last == "__init__":
+            return _Signature("tool") if self._is_own_init(func, place) else None
         origin = self._origins.of(func, place)
         tail = origin.rpartition(".")[2]
         if tail in _VERBS:
@@ -214,6 +216,14 @@ class _Finder:
     def _is_tool_class(self, func: ast.expr, place: Place) -> bool:
         found = self._origins.definition(func, place)
         return found is not None and isinstance(found[0].node, ast.ClassDef) and self._derives(found[0].node, found[1])
+
+    def _is_own_init(self, func: ast.expr, place: Place) -> bool:
+        """Tell whether *func* is ``super().__init__`` in a subclass of a tool class."""
+        owner = place.scope.owner
+        calls_super = isinstance(func, ast.Attribute) and isinstance(func.value, ast.Call)
+        if not calls_super or owner is None or owner.outer is None or not isinstance(owner.node, ast.ClassDef):
+            return False
+        return self._derives(owner.node, Place(self._module, owner.outer, owner.node.lineno))
 
     def _derives(self, node: ast.ClassDef, place: Place) -> bool:
         return any(

@@ -117,7 +117,7 @@ def _ours(judge: Judge, span: Span) -> str:
     """Return the name that the attributes of *span* give, ``""`` where they give none."""
     space = space_of(span.name)
     last = span.name.rpartition(".")[2]
-    if last in _RESERVED:
+    if last in _RESERVED or last == span.name:
         return ""
     if space == "agent.step":
         index = span.attributes.get(keys.STEP_INDEX)

@@ -50,7 +50,7 @@ def suppressions(source: str) -> list[Suppression]:
                     line, column = token.start
                     found_here.append(Suppression(line, column + 1, token.string, codes))
     except (tokenize.TokenError, SyntaxError):
-        return found_here
+        return []  # the file is reported as one that cannot be read
     return found_here
 
 
