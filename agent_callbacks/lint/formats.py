@@ -83,19 +83,20 @@ def _painted(text: str, code: str, *, color: bool) -> str:
 def summary(report: Report) -> str:
     """Return how much was looked at, how much of it could be followed, and how many findings there are."""
     counts = report.counts
-    parts = [f"{counts.get('files', 0)} files"]
+    parts = [_counted(counts.get("files", 0), "file")]
     if counts.get("traces"):
-        parts.append(f"{counts['traces']} traces with {counts['trace_spans']} spans")
+        parts.append(f"{_counted(counts['traces'], 'trace')} with {_counted(counts['trace_spans'], 'span')}")
     followed = ", ".join(f"{counts.get(how, 0)} {how}" for how in ("literal", "resolved", "unresolved"))
-    parts.append(f"{counts.get('spans', 0)} span names and {counts.get('tools', 0)} tools and agents ({followed})")
+    names, tools = _counted(counts.get("spans", 0), "span name"), _counted(counts.get("tools", 0), "tool or agent")
+    parts.append(f"{names} and {tools} ({followed})".replace("tool or agents", "tools or agents"))
     found = {level: sum(each.level == level for each in report.findings) for level in LEVELS}
-    ending = ", ".join(f"{number} {_plural(level, number)}" for level, number in found.items())
+    ending = ", ".join(_counted(number, level) for level, number in found.items())
     fixable = sum(each.edit is not None and each.edit.safe for each in report.findings)
     return f"{', '.join(parts)}: {ending}" + (f"; {fixable} fixable with --fix" if fixable else "")
 
 
-def _plural(level: str, number: int) -> str:
-    return level if number == 1 or level == "information" else f"{level}s"
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 or noun == "information" else f"{number} {noun}s"
 
 
 # --- for machines ----------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from agent_callbacks.lint.module import Binding, Module, Scope
 
-__all__ = ["FAMILIES", "Origins", "Place", "family"]
+__all__ = ["FAMILIES", "Origins", "Place", "family", "inner_type"]
 
 _DEEPEST: Final = 12
 FAMILIES: Final = {
@@ -44,7 +44,9 @@ class Place:
 
     def of(self, binding: Binding, scope: Scope) -> Place:
         """Return the place of a *binding* in *scope* of the same file."""
-        return Place(self.module, scope, binding.line, binding.branch)
+        # In `name = name or "x"` the name on the right is the one before.
+        line = binding.line - 1 if binding.kind == "value" else binding.line
+        return Place(self.module, scope, line, binding.branch)
 
 
 def family(origin: str) -> str:
@@ -96,7 +98,10 @@ class Origins:
             case "other", ast.Call() as node:  # with a() as name
                 return self.of(node, place, depth + 1)
             case "parameter", ast.arg(annotation=ast.AST() as annotation):
-                typed = self.of(_plain(annotation), place, depth + 1)
+                plain: ast.AST = annotation
+                while (inner := inner_type(plain)) is not None:
+                    plain = inner
+                typed = self.of(plain, place, depth + 1)
                 return f"{typed}()" if typed else ""
             case _:
                 return ""
@@ -177,17 +182,21 @@ class Origins:
                 yield from self.bases(found[0].node, found[1], depth + 1)
 
 
-def _plain(annotation: ast.AST) -> ast.AST:
-    """Return an annotation without quotes, ``| None`` and ``Optional``."""
+def inner_type(annotation: ast.AST) -> ast.AST | None:
+    """Return what quotes, ``Annotated``, ``Optional``, ``Final`` or ``| None`` are around; None where nothing is."""
     match annotation:
         case ast.Constant(value=str(text)):
-            try:
-                return ast.parse(text, mode="eval").body
-            except SyntaxError:
-                return annotation
-        case ast.BinOp(left=left, op=ast.BitOr(), right=ast.Constant(value=None)):
+            return _expression(text)
+        case ast.Subscript(value=ast.Name(id="Annotated" | "Optional" | "Final"), slice=inner):
+            return inner.elts[0] if isinstance(inner, ast.Tuple) else inner
+        case ast.BinOp(left=left, op=ast.BitOr()):
             return left
-        case ast.Subscript(value=ast.Name(id="Optional"), slice=inner):
-            return inner
         case _:
-            return annotation
+            return None
+
+
+def _expression(text: str) -> ast.AST | None:
+    try:
+        return ast.parse(text, mode="eval").body
+    except SyntaxError:
+        return None

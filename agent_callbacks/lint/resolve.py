@@ -11,7 +11,7 @@ from itertools import product
 from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
 from agent_callbacks.lint.leaf import Hole, Text, hole
-from agent_callbacks.lint.origin import Origins, Place
+from agent_callbacks.lint.origin import Origins, Place, inner_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -205,7 +205,7 @@ class Resolver:
 
     def _literal(self, annotation: ast.AST, place: Place, depth: int) -> list[Text]:
         """Return the members of a ``Literal`` type, an alias of one, or an Enum; nothing for any other type."""
-        inner = _inner_type(annotation)
+        inner = inner_type(annotation)
         if depth > _DEEPEST:
             return []
         if inner is not None:
@@ -290,6 +290,10 @@ class Resolver:
             return [(hole(node),)]
         return [(_NUMBER,)] if path[0] == 0 else self._each(call.args[0], path[1:], place, node, depth)
 
+    def _type_args(self, call: ast.Call, path: Sequence[int], place: Place, node: ast.AST, depth: int) -> list[Text]:
+        members = self._literal(call.args[0], place, depth) if call.args and not path else []
+        return members or [(hole(node),)]
+
     def _zipped(self, call: ast.Call, path: Sequence[int], place: Place, node: ast.AST, depth: int) -> list[Text]:
         source = _at(call.args, path[0]) if path else None
         return [(hole(node),)] if source is None else self._each(source, path[1:], place, node, depth)
@@ -350,6 +354,7 @@ class Resolver:
 
     _ITERATORS: ClassVar[Mapping[str, Callable[..., list[Text]]]] = {
         "enumerate": _enumerated,
+        "get_args": _type_args,
         "zip": _zipped,
         "range": _ranged,
     }
@@ -374,26 +379,6 @@ _TEXT_METHODS: Final = {
     "rstrip": 0, "strip": 0, "title": 0, "upper": 0,
 }  # fmt: skip
 _SAME_ELEMENTS: Final = frozenset({"frozenset", "list", "reversed", "set", "sorted", "tuple"})
-
-
-def _inner_type(annotation: ast.AST) -> ast.AST | None:
-    """Return what quotes, ``Annotated``, ``Optional``, ``Final`` or ``| None`` are around; None where nothing is."""
-    match annotation:
-        case ast.Constant(value=str(text)):
-            return _expression(text)
-        case ast.Subscript(value=ast.Name(id="Annotated" | "Optional" | "Final"), slice=inner):
-            return inner.elts[0] if isinstance(inner, ast.Tuple) else inner
-        case ast.BinOp(left=left, op=ast.BitOr()):
-            return left
-        case _:
-            return None
-
-
-def _expression(text: str) -> ast.AST:
-    try:
-        return ast.parse(text, mode="eval").body
-    except SyntaxError:
-        return ast.Constant(None)
 
 
 def _at(given: Sequence[_Node], place: object) -> _Node | None:

@@ -80,9 +80,11 @@ _SIGNATURES: Final[Mapping[tuple[str, str], _Signature]] = {
     ("ours", "span"): _Signature("span", 0),
 }
 _LAST_WORDS: Final = frozenset(tail.rpartition(".")[2] for _, tail in _SIGNATURES) | {"__init__"}
+_PLAIN_WORDS: Final = frozenset({"", "Tool", "span", "tool"})
+_HEADS: Final = {tail.partition(".")[0].strip("()") for _, tail in _SIGNATURES} - _PLAIN_WORDS
 _WORDS: Final = re.compile(
-    r"start_as_current_span|start_span|update_name|agent_callbacks|FastMCP|add_tool|create_\w*(?:agent|tool|supervisor)"
-    r"|\b(?:Tool|\w+Tool|ToolMetadata|FunctionAgent|ReActAgent|CodeActAgent)\s*[(.]|class\s+\w+\s*\([^)]*Tool"
+    rf"\b(?:{'|'.join(sorted(_HEADS | set(_VERBS) | {'BaseTool', 'FastMCP', 'add_tool', 'agent_callbacks'}))})\b"
+    r"|\bTool\b\s*(?:[(.,)]|as\b|$)|class\s+\w+\s*\([^)]*Tool"
     r"|import[^\n]*\btool\b|^\s+tool\b[^=\n]*$|@[\w.]*tool\b"
     r"|\(\s*[rf]?[\"'](?:agent|chain|llm|node|retriever|tool)s?\.",
     re.MULTILINE,

@@ -36,22 +36,16 @@ class Suppression:
 
 
 def suppressions(source: str) -> list[Suppression]:
-    """Return the suppressing comments of *source*; what cannot be tokenized has none."""
+    """Return the suppressing comments of *source*, which is known to parse."""
     if "noqa" not in source and "agent-callbacks:" not in source:
         return []
-    found_here: list[Suppression] = []
-    try:
-        for token in tokenize.generate_tokens(io.StringIO(source).readline):
-            if token.type != tokenize.COMMENT:
-                continue
-            for pattern in (_OURS, _NOQA):
-                if match := pattern.search(token.string):
-                    codes = tuple(code.upper() for code in _CODE.findall(match["codes"] or ""))
-                    line, column = token.start
-                    found_here.append(Suppression(line, column + 1, token.string, codes))
-    except (tokenize.TokenError, SyntaxError):
-        return []  # the file is reported as one that cannot be read
-    return found_here
+    stated: list[Suppression] = []
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        for pattern in (_OURS, _NOQA) if token.type == tokenize.COMMENT else ():
+            if match := pattern.search(token.string):
+                codes = tuple(code.upper() for code in _CODE.findall(match["codes"] or ""))
+                stated.append(Suppression(token.start[0], token.start[1] + 1, token.string, codes))
+    return stated
 
 
 def applied(

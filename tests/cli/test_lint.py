@@ -51,7 +51,7 @@ class TestExit:
         """Nothing found is 0, with a line that says how much was looked at."""
         Path("good.py").write_text(GOOD)
         done = run("lint", "good.py")
-        line = "1 files, 1 span names and 0 tools and agents (1 literal, 0 resolved, 0 unresolved)"
+        line = "1 file, 1 span name and 0 tools or agents (1 literal, 0 resolved, 0 unresolved)"
         assert (0, f"{line}: 0 errors, 0 warnings, 0 information\n") == (done.exit_code, done.output)
 
     def test_levels(self):
@@ -147,11 +147,11 @@ class TestInputs:
             ["--store", "t.db"], ["--store", "t.db", "--trace", "last"], ["--store", "t.db", "--trace", TRACE_ID[:6]],
             ["--store", "t.db", "--since", "2020-01-01"], ["t.db"],
         ):  # fmt: skip
-            assert "1 traces" in run("lint", *arguments).output
+            assert "1 trace" in run("lint", *arguments).output
         assert 1 == run("lint", "--store", "t.db", "--trace", "ffff").exit_code
         monkeypatch.setenv("AGENT_CALLBACKS_STORE", "t.db")
-        assert "1 traces" in run("lint", "--store").output
-        assert "1 traces" in run("lint", "--since", "2020-01-01").output
+        assert "1 trace" in run("lint", "--store").output
+        assert "1 trace" in run("lint", "--since", "2020-01-01").output
 
     def test_unreadable(self):
         """What is no Python, or in no encoding, is a finding; a declared encoding is read."""
@@ -218,14 +218,15 @@ class TestFormats:
     def test_full(self):
         """For people: the line, carets under the name, the way out."""
         Path("bad.py").write_text("def f():\n" + "\n".join("    " + line for line in BAD.splitlines()))
-        expected = """\
+        summary = "1 file, 1 span name and 0 tools or agents (1 literal, 0 resolved, 0 unresolved)"
+        expected = f"""\
 bad.py:4:23: SPN105 not-snake-case: `tool.searchWeb`: names are lower case
 4 |     tracer.start_span("tool.searchWeb")
   |                       ^^^^^^^^^^^^^^^^
   help: name it `tool.search_web`
 
-1 files, 1 span names and 0 tools and agents (1 literal, 0 resolved, 0 unresolved): 0 errors, 1 warning, 0 information; 1 fixable with --fix
-"""  # noqa: E501 - as it is printed
+{summary}: 0 errors, 1 warning, 0 information; 1 fixable with --fix
+"""
         assert expected == run("lint", "bad.py", "--format", "full").output
 
     def test_wide(self):
@@ -628,7 +629,7 @@ class TestNames:
         done = run("names", "--lock")
         assert 1 == done.exit_code
         assert (
-            'SPN304 renamed-or-removed: `tool.search_web` became `tool.web_search`: a query for name = "tool.search_web"'
+            '`tool.search_web` became `tool.web_search`: a query for name = "tool.search_web" finds nothing any more'
             in done.output
         )
         assert "`tool.fetch_page` became `tool.load_page`" in done.output

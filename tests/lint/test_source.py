@@ -263,6 +263,153 @@ SPANS = {
                 with self._span(self.name): ...
         with (start("tool.A"), start("tool.b")): ...  #: SPN105
     """,
+    "leaves": """
+        import secrets
+        async def go(thing, user, headers, self_id, count, names, x):
+            tracer.start_span(f"agent.step.{int(thing)}")
+            tracer.start_span(f"agent.step.{-count}")
+            tracer.start_span(f"agent.step.{thing * 2}")
+            tracer.start_span(f"agent.step.{count * 2}")
+            tracer.start_span(f"agent.step.{3}")
+            tracer.start_span(f"agent.step.{count / 2}")  #: SPN205
+            tracer.start_span(f"tool.{await thing.user_id}")  #: SPN204
+            tracer.start_span(f"tool.{getattr(thing, 'user_id')}")  #: SPN204
+            tracer.start_span(f"tool.{getattr(thing)}")  #: SPN205
+            tracer.start_span(f"tool.{repr(user)}")  #: SPN204
+            tracer.start_span(f"tool.{hash(thing)}")  #: SPN204
+            tracer.start_span(f"tool.{open(thing)}")  #: SPN205
+            tracer.start_span(f"tool.{thing.get(x)}")  #: SPN205
+            tracer.start_span(f"tool.{thing.pop('order_id')}")  #: SPN204
+            tracer.start_span(f"tool.{thing.call(x)}")  #: SPN205
+            tracer.start_span(f"tool.{secrets.token_hex(4)}")  #: SPN204
+            tracer.start_span(f"tool.{thing[x]}")  #: SPN205
+            tracer.start_span(f"tool.{thing[0]}")  #: SPN205
+            tracer.start_span(f"tool.{headers[x]}")  #: SPN204
+            tracer.start_span(f"tool.{thing()()}")  #: SPN205
+            tracer.start_span(f"tool.{thing.name}_{'a'}")
+            tracer.start_span(f"tool.{user.name}")  #: SPN204
+            tracer.start_span(f"tool.{thing().name}")
+            tracer.start_span(f"tool.{'a' if x else thing}")  #: SPN205
+            tracer.start_span(f"tool.{user_name}")  #: SPN204
+            tracer.start_span(f"tool.{not x}")  #: SPN205
+            tracer.start_span(f"tool.{(lambda: x)}")  #: SPN205
+            tracer.start_span(user + thing)  #: SPN205
+            tracer.start_span(thing % 3)  #: SPN205
+            tracer.start_span(f"{x}.{thing} %s" % user)  #: SPN205
+            tracer.start_span(f"tool.a_{thing}" % user)  #: SPN205
+    """,
+    "scopes": """
+        from typing import get_args, Literal
+        Kind = Literal["one", "Two"]
+        NAME = "tool.Outer"
+        ONE, (TWO, *REST) = pair = ("tool.Bad", ("tool.Bad", "tool.Bad"))
+        NAME += ""
+        class Holder:
+            NAME = "tool.inner"
+            def go(self, *args, **kwargs):
+                tracer.start_span(NAME)
+                tracer.start_span(args)  #: SPN205
+                self.a, self.b = "tool.Bad", 3
+                tracer.start_span(self.a)  #: SPN205
+                self.other.c = "tool.Bad"
+                tracer.start_span(self.NAME)
+                tracer.start_span(self.missing)  #: SPN205
+        def use(kwarg, kind: "broken type(", other: list[str], third: Kind):
+            self = kwarg
+            self.x = 3
+            tracer.start_span(f"tool.{kind}")  #: SPN205
+            tracer.start_span(f"tool.{other}")  #: SPN205
+            tracer.start_span(f"tool.{third}")  #: SPN105
+            tracer.start_span(ONE)  #: SPN205
+            tracer.start_span(REST)  #: SPN205
+            tracer.start_span(use)
+            tracer.start_span(f"tool.{Holder}")  #: SPN205
+            tracer.start_span(f"tool.{Holder.go}")  #: SPN205
+            for each in get_args(Kind):
+                tracer.start_span(f"tool.{each}")  #: SPN105
+            for each in get_args():
+                tracer.start_span(f"tool.{each}")  #: SPN205
+            for pair in enumerate(other):
+                tracer.start_span(f"tool.{pair}")  #: SPN205
+            for pair in zip(other):
+                tracer.start_span(f"tool.{pair}")  #: SPN205
+            for a, b in ("ab", ("c", "D")):
+                tracer.start_span(f"tool.{b}")  #: SPN105 SPN205
+            for a in other.items():
+                tracer.start_span(f"tool.{a}")  #: SPN205
+            for a in {"x": 1}.values():
+                tracer.start_span(f"agent.step.{a}")
+            for a in {**other}.items():
+                tracer.start_span(f"tool.{a}")
+            with open("x") as (left, right):
+                tracer.start_span(f"tool.{left}")  #: SPN205
+            declared: int
+            early = later
+            later = "tool.Late"
+            tracer.start_span(early)  #: SPN105
+            loop = loop_too
+            loop_too = loop
+            tracer.start_span(loop)  #: SPN205
+            tracer.start_span({"a": "tool.A"}["a"])  #: SPN105
+            tracer.start_span({"a": "tool.a"}["b"])  #: SPN205
+            tracer.start_span(("tool.A",)[0])  #: SPN105
+            tracer.start_span(("tool.A",)[3])  #: SPN205
+            tracer.start_span(kwarg[0])  #: SPN205
+            tracer.start_span("%(a)s.%(b)s" % {"a": "tool", **kwarg})  #: SPN112
+            tracer.start_span(" tool.a".strip())
+            tracer.start_span("tool.a".replace(kwarg, "b"))
+            tracer.start_span(f"tool.{kwarg}".lower())  #: SPN205
+            first = lambda kwarg: tracer.start_span(f"tool.{kwarg}")  #: SPN205
+            if kwarg:
+                value = "tool.one"
+            if other:
+                tracer.start_span(value)
+    """,
+    "long_chains": """
+        """
+    + "\n        ".join(f"v{n + 1} = v{n}" for n in range(30))
+    + """
+        tracer.start_span(v30)  #: SPN205
+        tracer.start_span(f"{v30}")  #: SPN205
+        v0 = "tool.x"
+    """,
+    "more": """
+        from typing import Literal
+        from enum import Enum
+        Self = "Self"
+        class Plain: ...
+        class Good(str, Enum):
+            ONE = "tool.one"
+            def method(self): ...
+        def go(user_id, order_id, x, name, a: "Self", b: Undefined, c: Plain, d: 3):
+            tracer.start_span("tool.a" if x else None)
+            tracer.start_span(f"tool.{(y := 'B')}")  #: SPN105
+            tracer.start_span(f"tool.{a}")  #: SPN205
+            tracer.start_span(f"tool.{b}")  #: SPN205
+            tracer.start_span(f"tool.{c}")  #: SPN205
+            tracer.start_span(f"tool.{d}")  #: SPN205
+            tracer.start_span(f"tool.{Good.method.value}")  #: SPN205
+            tracer.start_span(f"tool.{Good.missing.value}")  #: SPN205
+            for each in Good:
+                tracer.start_span(each)
+            tracer.start_span(f"tool.{user_id if x else order_id}")  #: SPN204
+            tracer.start_span(f"tool.{user_id.split('-')[0]}")  #: SPN204
+            value = "tool.ok"
+            if x:
+                value = "tool.Bad"
+            else:
+                tracer.start_span(value)
+            name = name or "tool.Default"
+            tracer.start_span(name)  #: SPN105
+            aa = bb
+            bb = aa
+            aa("tool.Bad")
+            aa.start("tool.Bad")
+        class Holder:
+            def go(self):
+                self.nothing("tool.Bad")
+                self.tool("tool.Bad")
+    """,
     "renamed": """
         def go(span, request_id):
             span.update_name("tool.fetch_url")
@@ -379,6 +526,17 @@ TOOLS = {
         Good(name="other_name")
         Shape(name="Other Name")
     """,
+    "initialised": """
+        from langchain_core.tools import BaseTool
+        class Named(BaseTool):
+            def __init__(self, **given):
+                super().__init__(name="Own Name", **given)  #: SPN105 SPN106
+        class Other:
+            def __init__(self):
+                super().__init__(name="Own Name")
+                Other.__init__(name="Own Name")
+        super().__init__(name="Own Name")
+    """,
     "llamaindex": """
         from llama_index.core.agent.workflow import FunctionAgent, ReActAgent
         from llama_index.core.tools import FunctionTool, QueryEngineTool, ToolMetadata, RetrieverTool
@@ -418,6 +576,20 @@ TOOLS = {
         def register(server: FastMCP, foreign):
             @server.tool()
             def innerTool(): ...  #: SPN105
+        def quoted(a: "FastMCP", b: FastMCP | None, c: FastMCP[int], d: "FastMCP(", e: 3):
+            @a.tool()
+            def oneTool(): ...  #: SPN105
+            @b.tool()
+            def twoTool(): ...  #: SPN105
+            @c.tool()
+            def threeTool(): ...  #: SPN105
+            @d.tool()
+            def fourTool(): ...
+            @e.tool()
+            def fiveTool(): ...
+        with FastMCP("x") as served:
+            @served.tool()
+            def servedTool(): ...  #: SPN105
             @foreign.tool()
             def alienTool(): ...
         class Server:
@@ -489,9 +661,9 @@ def lint(source: str, path: str = "snippet.py", **given):
     return lint_source([(path, source)], Settings(**given))
 
 
-def codes(source: str, **given) -> list[tuple[int, str]]:
+def codes(source: str, path: str = "snippet.py", **given) -> list[tuple[int, str]]:
     """Return line and code of what is found."""
-    return [(each.line, each.code) for each in lint(source, **given).findings]
+    return [(each.line, each.code) for each in lint(source, path, **given).findings]
 
 
 @pytest.mark.parametrize("name", SPANS)
@@ -506,3 +678,41 @@ def test_tool_names(name):
     """Tools and agents are found by what they are imported from, and judged by the name they get."""
     source = dedented(TOOLS[name])
     assert expected(source) == codes(source, policy=Policy(ignore=() if name == "together" else ("SPN301", "SPN302")))
+
+
+def test_renaming_is_reported_on_request():
+    """A name given after the start is reported in the set strict, and only where the name is ours."""
+    source = TRACER + dedented(SPANS["renamed"])
+    found = [line for line, code in codes(source, policy=Policy("strict", ignore=("SPN302",))) if code == "SPN408"]
+    assert [4, 5, 6] == found
+
+
+def test_collision_points_at_the_one_that_changed():
+    """The name that had to change is the one reported, whichever comes first; of two changed ones, the later."""
+    head = "from langchain_core.tools import StructuredTool as S\n"
+    for names, line in ((("a__b", "a_b"), 2), (("a_b", "a__b"), 3), (("a__b", "A_b"), 3)):
+        text = head + "".join(f"S.from_function(f, name='{name}')\n" for name in names)
+        assert [line] == [at for at, code in codes(text) if code == "SPN301"]
+
+
+def test_projects_are_compared_as_a_whole(tmp_path):
+    """A package is one registry, a script alone is another."""
+    text = "from langchain_core.tools import tool\n@tool\ndef {}(x): ...\n"
+    package = tmp_path / "app"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    for folder, expected in ((package, ["SPN302"]), (tmp_path, [])):
+        files = [(str(folder / f"{name}.py"), text.format(name)) for name in ("search_web", "web_search")]
+        assert expected == [each.code for each in lint_source(files, Settings()).findings]
+
+
+def test_imports_that_lead_nowhere(tmp_path):
+    """Folders without modules, files of no Python and huge ones are no reason to stop."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "huge.py").write_text("#" * 2_000_001)
+    (tmp_path / "broken.py").write_text("def (")
+    (tmp_path / "empty.py").write_text("")
+    names = ("data", "huge", "broken", "empty")
+    text = TRACER + "".join(f"from {name} import {name}_x\n{name}_x('tool.Bad')\n" for name in names)
+    text += "from .data import y\nfrom ....far import z\ny('tool.Bad')\nz('tool.Bad')\ntracer.start_span('tool.a')\n"
+    assert [] == codes(text, str(tmp_path / "main.py"))
