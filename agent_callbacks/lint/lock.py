@@ -38,13 +38,14 @@ def names_in(text: str) -> dict[str, int]:
     return {line.strip(): number for number, line in lines if line.strip() and not line.startswith("#")}
 
 
-def compared(text: str, path: str, names: Collection[str]) -> list[Finding]:
+def compared(text: str, path: str, names: Collection[str], *, only_renamed: bool = False) -> list[Finding]:
     """Return a finding (SPN304) for every locked name that is not among *names*, at its line of the lock.
 
     Args:
         text: The lock file.
         path: Its path.
-        names: All names that the project has now.
+        names: The names that the project has now.
+        only_renamed: Leave out what has no successor among *names*, because these are not all there are.
     """
     locked = names_in(text)
     new = [name for name in lockable(names) if name not in locked]
@@ -53,6 +54,8 @@ def compared(text: str, path: str, names: Collection[str]) -> list[Finding]:
         if name in names:
             continue
         successor = _successor(name, new)
+        if only_renamed and not successor:
+            continue
         what = f"`{name}` became `{successor}`" if successor else f"`{name}` is gone"
         message = f'{what}: a query for name = "{name}" finds nothing any more'
         way_out = "keep the old name, or change the queries and run agent-callbacks names --lock --update"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from agent_callbacks.lint.judge import Judge
     from agent_callbacks.lint.run import Settings
 
-__all__ = ["lint_traces"]
+__all__ = ["entries", "lint_traces", "over_budget"]
 
 _SERVICE: Final = "service.name"
 _MARKER: Final = re.compile(r"\[[A-Z][A-Z0-9_]*(?::[^\[\]\s]*)?\]")
@@ -103,7 +103,9 @@ def _reported(view: View, span: Span) -> Iterator[Finding]:
 
 def _derived(view: View, span: Span, *, official: bool) -> Iterator[Finding]:
     wanted = _official(span) if official else _ours(view.judge, span)
-    if wanted and span.name != wanted:
+    # What is only misspelt has its own rule, and one fault one code.
+    alike = {span.name} if official else {span.name, view.judge.repaired(span.name)}
+    if wanted and wanted not in alike:
         message = f"`{view.judge.shown(span.name)}` says other than its attributes, which give `{wanted}`"
         yield view.finding("SPN113", span, message, f"name it `{wanted}`, or set the attribute it is made from")
 
@@ -134,14 +136,24 @@ def _ours(judge: Judge, span: Span) -> str:
 def _together(views: Sequence[View], settings: Settings) -> Iterator[Finding]:
     services: dict[object, list[Entry]] = {}
     for view in views:
-        for span in view.concerned():
-            if entry := _entry(view, span):
-                services.setdefault(span.resource.get(_SERVICE), []).append(entry)
+        for service, entry in _entries(view):
+            services.setdefault(service, []).append(entry)
     registry = settings.judge.convention.registry
-    for entries in services.values():
-        yield from compared(entries, settings.judge, settings.not_duplicates)
-        yield from unregistered(entries, registry, settings.judge, strict=settings.policy.rules == "strict")
-        yield from _over_budget(entries, settings)
+    for listed in services.values():
+        yield from compared(listed, settings.judge, settings.not_duplicates)
+        yield from unregistered(listed, registry, settings.judge, strict=settings.policy.rules == "strict")
+        yield from over_budget(listed, settings)
+
+
+def entries(view: View) -> list[Entry]:
+    """Return the names of one trace, as they are compared with those of others."""
+    return [entry for _, entry in _entries(view)]
+
+
+def _entries(view: View) -> Iterator[tuple[object, Entry]]:
+    for span in view.concerned():
+        if entry := _entry(view, span):
+            yield span.resource.get(_SERVICE), entry
 
 
 def _entry(view: View, span: Span) -> Entry | None:
@@ -157,10 +169,11 @@ def _entry(view: View, span: Span) -> Entry | None:
     return Entry(span.name, raw or span.name, where, {each: getattr(place, each) for each in fields}, raw is not None)
 
 
-def _over_budget(entries: Sequence[Entry], settings: Settings) -> Iterator[Finding]:
+def over_budget(listed: Sequence[Entry], settings: Settings) -> Iterator[Finding]:
+    """Yield namespaces of one registry that have more distinct names than they may (SPN203)."""
     convention = settings.judge.convention
     names: dict[str, dict[str, Entry]] = {}
-    for entry in entries:
+    for entry in listed:
         names.setdefault(space_of(entry.name), {}).setdefault(entry.name, entry)
     for space, distinct in names.items():
         budget = convention.max_named_steps if space == "agent.step" else convention.budget(space.partition(".")[0])

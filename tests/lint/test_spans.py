@@ -105,7 +105,7 @@ def field(**changes):
 SPOILED = {
     "namespace": ("5", field(name="tools.search_web"), ["SPN101"]),
     "missing": ("5", field(name="tool"), ["SPN102"]),
-    "case": ("5", field(name="tool.SearchWeb"), ["SPN105", "SPN113"]),
+    "case": ("5", field(name="tool.SearchWeb"), ["SPN105"]),
     "id": ("5", field(name="tool.search_3f2b8c1e9a77"), ["SPN113", "SPN201"]),
     "personal": ("5", field(name="tool.mail_bob@example.com"), ["SPN113", "SPN202"]),
     "template": ("5", field(name="tool.{name}"), ["SPN112", "SPN113"]),
