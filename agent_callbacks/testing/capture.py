@@ -153,16 +153,18 @@ class SpanCapture:
         grave = [each for each in self.lint(ignore=ignore) if not _allowed(each.level, max_level)]
         assert not grave, "\n" + drawn(self.traces, grave)  # noqa: S101 - what the method is for
 
-    def assert_tree(self, expected: str) -> None:
+    def assert_tree(self, expected: str, *, ordered: bool = False) -> None:
         """Fail where the tree is another than *expected*, which is dedented first.
 
         Args:
             expected: As :meth:`tree` gives it, or drawn with lines as ``agent-callbacks show`` does.
+            ordered: Whether siblings must have started in this order; tools that run side by side start in any.
         """
         wanted = textwrap.dedent(expected).strip("\n").rstrip()
         lines = "\n".join(trace.tree() for trace in self.traces)
         actual = lines if any(mark in wanted for mark in "├└") else self.tree()
-        assert wanted == actual, _difference(wanted, actual)  # noqa: S101 - what the method is for
+        same = wanted == actual or (not ordered and _unordered(wanted) == _unordered(actual))
+        assert same, _difference(wanted, actual)  # noqa: S101 - what the method is for
 
     def assert_no_pii(self) -> None:
         """Fail where a name or an attribute holds personal data; the message never quotes it."""
@@ -219,6 +221,18 @@ def _sum(spans: Iterable[Span], key: str) -> int:
 
 def _allowed(level: Level, most: Level) -> bool:
     return level == most or not at_least(level, most)
+
+
+def _unordered(tree: str) -> list[tuple[str, ...]]:
+    """Return the way from the root to each span of a drawn or indented tree, sorted, so that order does not count."""
+    width = 3 if any(mark in tree for mark in "├└") else 2
+    way: list[str] = []
+    ways: list[tuple[str, ...]] = []
+    for line in tree.splitlines():
+        name = line.lstrip(" │├└─")
+        way[(len(line) - len(name)) // width :] = [name]
+        ways.append(tuple(way))
+    return sorted(ways)
 
 
 def _difference(expected: str, actual: str) -> str:
