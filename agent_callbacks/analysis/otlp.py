@@ -26,6 +26,7 @@ _OTHER_SIGNALS: Final = ("resourceMetrics", "resourceLogs", "resourceProfiles")
 _HEX: Final = re.compile(r"[0-9a-fA-F]+")
 _INTEGER: Final = re.compile(r"-?[0-9]{1,20}")
 _TRACE_BYTES, _SPAN_BYTES = 16, 8
+_HAS_IS_REMOTE, _IS_REMOTE = 0x100, 0x200
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +40,18 @@ class _Place:
         return TraceError(f"{self.path}, line {self.line}: expected {expected}")
 
 
-def spans(path: Path) -> Iterator[Span]:
+def spans(path: Path, content: bytes | None = None) -> Iterator[Span]:
     """Yield the spans of the OTLP-JSON file at *path*.
+
+    Args:
+        path: The file, also for errors.
+        content: What is in it, where it was read already.
 
     Raises:
         TraceError: Names the line and what was expected there.
         OSError: The file cannot be read.
     """
-    for place, document in _documents(path):
+    for place, document in _documents(path, path.read_bytes() if content is None else content):
         known = _object(document, place, 'an object with "resourceSpans"')
         if "resourceSpans" not in known and not any(signal in known for signal in _OTHER_SIGNALS):
             raise place.wrong('OTLP-JSON with "resourceSpans"')
@@ -57,9 +62,9 @@ def spans(path: Path) -> Iterator[Span]:
             raise place.wrong("attributes that are nested less deeply") from error
 
 
-def _documents(path: Path) -> Iterator[tuple[_Place, object]]:
+def _documents(path: Path, content: bytes) -> Iterator[tuple[_Place, object]]:
     """Yield every document with the line it stands on: a first line that is whole JSON means one a line."""
-    content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    content = content.removeprefix(b"\xef\xbb\xbf")
     lines = [(number, line) for number, line in enumerate(content.split(b"\n"), 1) if line.strip()]
     if not lines:
         raise _Place(path, 1).wrong("OTLP-JSON, found an empty file")
@@ -93,7 +98,7 @@ def _span(span: Mapping[str, Any], scope: str, resource: Mapping[str, Any], plac
         name=str(span.get("name", "")),
         kind=_enum(span.get("kind", 0), "SPAN_KIND_", _KINDS, place),
         start_ns=_int(span, "startTimeUnixNano", place),
-        end_ns=_int(span, "endTimeUnixNano", place),
+        end_ns=_int(span, "endTimeUnixNano", place) if span.get("endTimeUnixNano") else 0,
         status=_enum(status.get("code", 0), "STATUS_CODE_", _STATUSES, place),
         status_message=str(status["message"]) if status.get("message") else None,
         scope=scope,
@@ -101,7 +106,14 @@ def _span(span: Mapping[str, Any], scope: str, resource: Mapping[str, Any], plac
         events=tuple(_event(event, place) for event in _objects(span, "events", place)),
         links=tuple(_link(link, place) for link in _objects(span, "links", place)),
         resource=attributes_of(resource),
+        parent_remote=_remote(span.get("flags")),
     )
+
+
+def _remote(flags: object) -> bool | None:
+    """Return whether the parent is another process's, from the span's flags (OTLP, ``SpanFlags``)."""
+    known = isinstance(flags, int) and flags & _HAS_IS_REMOTE
+    return bool(flags & _IS_REMOTE) if known and isinstance(flags, int) else None
 
 
 def _event(event: Mapping[str, Any], place: _Place) -> Event:

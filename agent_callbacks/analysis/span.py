@@ -43,6 +43,7 @@ class Span:
 
     Ids are lower-case hex, times are nanoseconds since the epoch, ``kind`` and ``status`` are the names of
     OpenTelemetry's constants (``"CLIENT"``, ``"ERROR"``), sequences in attributes are tuples, whatever the source.
+    An ``end_ns`` of 0 says that the span never ended.
     """
 
     trace_id: str
@@ -59,6 +60,8 @@ class Span:
     events: tuple[Event, ...] = ()
     links: tuple[Link, ...] = ()
     resource: Mapping[str, Value] = field(default_factory=dict[str, Value], hash=False)
+    parent_remote: bool | None = field(default=None, compare=False)
+    """Whether the parent is a span of another process; None where the source does not say, as a store does not."""
 
     @property
     def duration(self) -> float:

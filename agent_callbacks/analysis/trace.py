@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry.trace import format_span_id, format_trace_id
 
-from agent_callbacks.analysis import otlp
+from agent_callbacks.analysis import console, otlp
 from agent_callbacks.analysis.span import Event, Link, Span, TraceError, attributes_of
 from agent_callbacks.store import schema
 from agent_callbacks.store.read import Store, StoredSpan
@@ -121,7 +121,8 @@ def load(source: Iterable[ReadableSpan] | Path | str) -> list[Trace]:
 
     Args:
         source: Finished spans of the OpenTelemetry SDK; or the path of a trace store, of an OTLP-JSON document
-            (``{"resourceSpans": [...]}``), or of a file with one such document a line.
+            (``{"resourceSpans": [...]}``), of a file with one such document a line, or of what the SDK's console
+            exporter printed.
 
     Raises:
         TraceError: The source cannot be read; says where and what was expected.
@@ -158,7 +159,7 @@ def traces(spans: Iterable[Span]) -> list[Trace]:
 def _read(path: Path) -> Iterator[Span]:
     try:
         if not schema.is_sqlite(path):
-            yield from otlp.spans(path)
+            yield from parsed(path, path.read_bytes())
             return
         with Store(path) as store:
             for trace_id in store.trace_ids():
@@ -169,6 +170,15 @@ def _read(path: Path) -> Iterator[Span]:
         ) from error
     except schema.StoreError as error:
         raise TraceError(str(error)) from error
+
+
+def parsed(path: Path, content: bytes) -> Iterator[Span]:
+    """Yield the spans in the *content* of a file, OTLP-JSON or the console exporter's output; *path* is for errors.
+
+    Raises:
+        TraceError: Names the line and what was expected there.
+    """
+    yield from console.spans(path, content) if console.is_console(content) else otlp.spans(path, content)
 
 
 def _from_row(row: StoredSpan) -> Span:
@@ -218,4 +228,5 @@ def _from_sdk(span: ReadableSpan) -> Span:
             for link in span.links
         ),
         resource=attributes_of(span.resource.attributes),
+        parent_remote=span.parent.is_remote if span.parent else None,
     )

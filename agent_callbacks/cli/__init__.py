@@ -8,7 +8,7 @@ from typing import Final
 
 __all__ = ["main"]
 
-_NEEDED: Final = ("click", "rich")
+_NEEDED: Final = ("click", "pathspec", "rich")
 _FAILED: Final = 1
 _USAGE_ERROR: Final = 2
 

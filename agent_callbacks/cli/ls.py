@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
-import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -22,31 +19,12 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = "agent_callbacks.traces/1"
 _SHORT_ID: Final = 8
-_AGE: Final = re.compile(r"([0-9]{1,9})([smhdw])")
-_SECONDS: Final[Mapping[str, int]] = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-
-
-def _since(ctx: click.Context, param: click.Parameter, value: str | None) -> int:
-    """Return an age (``30m``, ``1h``, ``2d``) or a moment in ISO 8601 as nanoseconds since the epoch."""
-    if value is None:
-        return 0
-    if age := _AGE.fullmatch(value):
-        return max(0, time.time_ns() - int(age[1]) * _SECONDS[age[2]] * 1_000_000_000)
-    try:
-        moment = datetime.fromisoformat(value)
-        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) * 1_000_000_000
-    except (ValueError, OverflowError) as error:
-        raise click.BadParameter(
-            f"{value!r} is neither an age (30m, 1h, 2d) nor a moment (2026-01-31T12:00, UTC unless it says otherwise)",
-            ctx,
-            param,
-        ) from error
 
 
 @click.command(epilog="Example: agent-callbacks ls --since 1h --user u-17")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="How many at most.")
 @terminal.who_options
-@click.option("--since", callback=_since, metavar="AGE|TIME", help="Only newer ones: 30m, 1h, 2d, 2026-01-31.")
+@terminal.since_option
 @terminal.store_option
 @terminal.json_option
 def ls(*, limit: int, session: str | None, user: str | None, since: int, store: str | None, as_json: bool) -> None:

@@ -14,8 +14,13 @@ if TYPE_CHECKING:
 
 # Command -> (its file, the click command in it). A file is imported when its command is asked for.
 _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "config": ("agent_callbacks.cli.config", "config"),
     "demo": ("agent_callbacks.cli.demo.command", "demo"),
+    "explain": ("agent_callbacks.cli.rules", "explain"),
+    "lint": ("agent_callbacks.cli.lint", "lint"),
     "ls": ("agent_callbacks.cli.ls", "ls"),
+    "names": ("agent_callbacks.cli.names", "names"),
+    "rules": ("agent_callbacks.cli.rules", "rules"),
     "show": ("agent_callbacks.cli.show", "show"),
 }
 
@@ -58,4 +63,4 @@ def _version() -> str:
 )
 @click.version_option(_version(), prog_name="agent-callbacks")
 def root() -> None:
-    """Look at the traces your agents left in the local store."""
+    """Look at the traces your agents left in the local store, and hold span names to the convention."""

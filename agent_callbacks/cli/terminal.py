@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import sys
+import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import click
@@ -17,7 +20,7 @@ from agent_callbacks.store.read import Store
 from agent_callbacks.store.schema import STORE_VARIABLE, StoreError, StoreMissingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
     from pathlib import Path
 
     from agent_callbacks.analysis.trace import Trace
@@ -27,12 +30,14 @@ _Command = TypeVar("_Command", bound="Callable[..., Any]")
 NOTHING_FOUND: Final = 1
 USAGE_ERROR: Final = 2
 _WIDTH_WITHOUT_TERMINAL: Final = 100
+_AGE: Final = re.compile(r"([0-9]{1,9})([smhdw])")
+_SECONDS: Final[Mapping[str, int]] = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _HOW_TO_GET_ONE: Final = "to get a trace: agent-callbacks demo"
 
 
 def width() -> int:
     """Return the width to draw in: ``COLUMNS``, else the terminal's, else 100."""
-    if os.environ.get("COLUMNS", "").isdecimal() or _shown():
+    if os.environ.get("COLUMNS", "").isdecimal() or is_terminal():
         return shutil.get_terminal_size((_WIDTH_WITHOUT_TERMINAL, 24)).columns
     return _WIDTH_WITHOUT_TERMINAL
 
@@ -46,11 +51,11 @@ def color() -> bool:
         return False
     if os.environ.get("FORCE_COLOR"):
         return True
-    return _shown() and os.environ.get("TERM") != "dumb"
+    return is_terminal() and os.environ.get("TERM") != "dumb"
 
 
-def _shown() -> bool:
-    """Return whether the output is a terminal; a process started with it closed has none at all."""
+def is_terminal() -> bool:
+    """Tell whether a person reads the output; a process started with it closed has none at all."""
     return sys.stdout is not None and sys.stdout.isatty()
 
 
@@ -108,3 +113,26 @@ def who_options(command: _Command) -> _Command:
 def json_option(command: _Command) -> _Command:
     """Add ``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")(command)
+
+
+def since_option(command: _Command) -> _Command:
+    """Add ``--since``."""
+    described = "Only newer ones: 30m, 1h, 2d, 2026-01-31."
+    return click.option("--since", callback=_since, metavar="AGE|TIME", help=described)(command)
+
+
+def _since(ctx: click.Context, param: click.Parameter, value: str | None) -> int:
+    """Return an age (``30m``, ``1h``, ``2d``) or a moment in ISO 8601 as nanoseconds since the epoch."""
+    if value is None:
+        return 0
+    if age := _AGE.fullmatch(value):
+        return max(0, time.time_ns() - int(age[1]) * _SECONDS[age[2]] * 1_000_000_000)
+    try:
+        moment = datetime.fromisoformat(value)
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) * 1_000_000_000
+    except (ValueError, OverflowError) as error:
+        raise click.BadParameter(
+            f"{value!r} is neither an age (30m, 1h, 2d) nor a moment (2026-01-31T12:00, UTC unless it says otherwise)",
+            ctx,
+            param,
+        ) from error

@@ -45,6 +45,9 @@ __all__ = [
     "check",
     "genai_name",
     "is_valid",
+    "judged",
+    "judged_whole",
+    "shown",
     "slug",
 ]
 
@@ -59,6 +62,8 @@ _DEFAULT: Final = NamingConvention()
 _STEP: Final = re.compile(r"[1-9][0-9]{0,5}|overflow")
 _STEP_FIRST: Final = re.compile(r"[1-9][0-9]{0,5}\.")
 _PRIVATE: Final = frozenset({"SPN202", "SPN201", "SPN112", "SPN111", "SPN110"})
+_MERGING: Final = frozenset({"SPN201", "SPN202"})
+_MARKER: Final = re.compile(r"_*\[([A-Z][A-Z0-9_]*)(?::[^\[\]\s]*)?\]_*")
 
 
 def check(name: str, convention: NamingConvention = _DEFAULT) -> tuple[str, ...]:
@@ -112,6 +117,42 @@ def _step_rules(rest: str) -> set[str]:
     return {"SPN103" if _STEP_FIRST.match(rest) else "SPN104"} | (set(slug(rest).rules) & _PRIVATE)
 
 
+def judged(raw: str, convention: NamingConvention, clean: Callable[[str], str]) -> Slug:
+    """Return the segment for the *raw* name of a tool, agent or source, and the rules it broke; the same everywhere.
+
+    Args:
+        raw: The name as a framework has it.
+        convention: Its aliases and prefixes count.
+        clean: Replaces personal data and secrets in a text by markers such as ``[EMAIL]``.
+    """
+    if raw in convention.aliases:
+        return Slug(convention.aliases[raw], ())
+    prefixes = (each for each in convention.strip_prefixes if raw.startswith(each) and len(raw) > len(each))
+    text, rules = _cleaned(raw.removeprefix(max(prefixes, key=len, default="")), clean)
+    made = slug(text)
+    return Slug(made.segment, ordered(rules.union(made.rules)))
+
+
+def judged_whole(name: str, convention: NamingConvention, clean: Callable[[str], str]) -> tuple[str, ...]:
+    """Return the codes of the rules that a span's whole *name* breaks, for what *clean* finds in it too."""
+    return ordered({*check(name, convention), *(_cleaned(name, clean)[1] & _MERGING)})
+
+
+def shown(raw: str, clean: Callable[[str], str]) -> str:
+    """Return a raw name as it may be seen by people."""
+    return masked_personal(clean(tidy(raw)[0]))
+
+
+def _cleaned(raw: str, clean: Callable[[str], str]) -> tuple[str, set[str]]:
+    text, rules = prepared(raw)
+    cleaned = clean(text)
+    if cleaned == text:
+        return text, rules
+    # An address of a machine is an id rather than a person.
+    rules.add("SPN201" if set(_MARKER.findall(cleaned)) == {"IP"} else "SPN202")
+    return _MARKER.sub("_", cleaned).strip("_"), rules
+
+
 def genai_name(operation: str, target: str | None) -> str:
     """Return the name the OpenTelemetry GenAI conventions give: ``{operation} {target}``, or the operation alone.
 
@@ -157,9 +198,7 @@ _CACHED: Final = 1024
 _REMEMBERED: Final = 1024
 _FINDINGS: Final = 1000
 _LONGEST_SHOWN: Final = 128
-_MERGING: Final = frozenset({"SPN201", "SPN202"})
 _LOSSLESS: Final = frozenset({"SPN105", "SPN106", "SPN108"})
-_MARKER: Final = re.compile(r"_*\[([A-Z][A-Z0-9_]*)(?::[^\[\]\s]*)?\]_*")
 _MANUAL: Final = ""
 _NOBODY: Final = _Taken("\0reserved", -1)
 
@@ -184,7 +223,6 @@ class Namer:
         """Raw names whose case, separators or leading digit were changed so far."""
         self._clean = clean
         self._registry = frozenset(convention.registry)
-        self._prefixes = tuple(sorted(convention.strip_prefixes, key=len, reverse=True))
         spaces = (*NAMESPACES, *convention.namespaces, _MANUAL)
         self._made: dict[str, dict[str, SpanName]] = {space: {} for space in spaces}
         self._taken: dict[str, dict[str, _Taken]] = {space: {"overflow": _NOBODY} for space in spaces}
@@ -262,32 +300,13 @@ class Namer:
         return SpanName(prefix + kept, None if kept == raw else self._shown(raw) or None)
 
     def _checked(self, space: str, raw: str) -> SpanName:
-        if raw in self.convention.aliases:
-            segment, rules = self.convention.aliases[raw], set[str]()
-        else:
-            segment, rules = self._segment(raw)
+        made = judged(raw, self.convention, self._clean)
+        segment, rules = made.segment, set(made.rules)
+        if raw not in self.convention.aliases:
             segment, more = self._admitted(space, segment, raw, rules)
             rules |= more
         raw_shown = None if segment == raw else self._shown(raw) or None
         return SpanName(_prefix(space) + segment, raw_shown, ordered(rules))
-
-    def _segment(self, raw: str) -> tuple[str, set[str]]:
-        for prefix in self._prefixes:
-            if raw.startswith(prefix) and len(raw) > len(prefix):
-                raw = raw.removeprefix(prefix)
-                break
-        text, rules = self._cleaned(raw)
-        made = slug(text)
-        return made.segment, rules | set(made.rules)
-
-    def _cleaned(self, raw: str) -> tuple[str, set[str]]:
-        text, rules = prepared(raw)
-        cleaned = self._clean(text)
-        if cleaned == text:
-            return text, rules
-        # An address of a machine is an id rather than a person.
-        rules.add("SPN201" if set(_MARKER.findall(cleaned)) == {"IP"} else "SPN202")
-        return _MARKER.sub("_", cleaned).strip("_"), rules
 
     def _admitted(self, space: str, segment: str, raw: str, rules: set[str]) -> tuple[str, set[str]]:
         """Hold *segment* to the budget of its namespace and tell whether another raw name has it."""
@@ -328,7 +347,7 @@ class Namer:
 
     def _unknown(self, text: str, raw: str) -> SpanName:
         """Keep the parts of a name in no namespace we know, each made to fit."""
-        cleaned, rules = self._cleaned(text)
+        cleaned, rules = _cleaned(text, self._clean)
         cleaned, more = without_ids(cleaned)
         parts = [slug(part).segment for part in cleaned.split(".")[:8] if part.strip()]
         joined = ".".join(parts) or UNNAMED
@@ -339,8 +358,7 @@ class Namer:
         return SpanName(name, None, ordered(rules | more | folded))
 
     def _shown(self, raw: str) -> str:
-        """Return *raw* as it may be seen by people."""
-        return masked_personal(self._clean(tidy(raw)[0]))
+        return shown(raw, self._clean)
 
     # --- reporting ---------------------------------------------------------------------------------------------------
     def _report(self, space: str, raw: str, made: SpanName) -> None:

@@ -203,10 +203,13 @@ class TestRoot:
         """A slip of the finger suggests the command that was meant; anything else lists them all."""
         near, far = run("shwo"), run("xyzzy")
         assert (near.exit_code, "did you mean 'show'?" in near.stderr) == (2, True)
-        assert (far.exit_code, "commands: demo, ls, show" in far.stderr) == (2, True)
+        assert (far.exit_code, "commands: config, demo, explain, lint, ls, names, rules, show" in far.stderr) == (
+            2,
+            True,
+        )
         assert run("--nope").exit_code == 2
 
-    @pytest.mark.parametrize("missing", ["click", "rich"])
+    @pytest.mark.parametrize("missing", ["click", "pathspec", "rich"])
     def test_without_the_extra(self, monkeypatch, capsys, missing):
         """Without the extra's packages the line that installs them is printed."""
         real = importlib.util.find_spec
