@@ -39,7 +39,7 @@ _KINDS: Final = {
     "agent.run": "INTERNAL", "agent.step": "INTERNAL", "chain": "INTERNAL", "llm": "CLIENT", "node": "INTERNAL",
     "retriever": "CLIENT", "tool": "INTERNAL",
 }  # fmt: skip
-_MARKER: Final = re.compile(r"\[([A-Z][A-Z_]{1,31})\]")
+_MARKER: Final = re.compile(r"\[([A-Z][A-Z_]{1,31})(?::~?[0-9a-z]{1,16})?\]")
 _RESERVED: Final = re.compile(r"(?:tool|retriever)\.(?:unknown|overflow)")
 
 
