@@ -213,13 +213,15 @@ def _phone(seen: Views, start: int, end: int, alone: bool) -> Match | None:  # n
     number = text[first:end].replace("\xa0", " ").replace("\t", " ")
     if phones.is_date(number) or (text[end : end + 1] in {":", ".", "-", "/"} and text[end + 1 : end + 2].isdigit()):
         return None
-    written = phones.national(number, alone=alone) and not (
-        number.count(".") == 1 and number.replace(".", "").isdigit()
-    )
+    written = phones.national(number, alone=alone) and not _AMBIGUOUS.fullmatch(number)
     said = announced(seen, first)
     if said == "COUNT" if written else said != "PHONE" and not _AFTER.match(seen.lower, end):
         return None
     return Match(first, phones.with_extension(text, end), "PHONE", 45)
+
+
+_AMBIGUOUS: Final = re.compile(r"\d{1,12}\.\d{1,12}|\d{5}-\d{4}")
+"""A decimal, a postal code of the US: phone numbers only where a word says so."""
 
 
 def _id(form: ids.Form) -> Callable[[Views, int, int, bool], Match | None]:

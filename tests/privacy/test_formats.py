@@ -48,6 +48,7 @@ COINS = [
     "GAAZI4TCR3TY5OJHCTJC2A4QSY6CJWJH5IAJTGKIN2ER7LBNVKOCCWNA",
 ]  # fmt: skip
 SECRETS = [
+    "webhook_url: https://hooks.example/T1/B2", "password: hunter_two_9",
     "5KYZdUEo39z3FPrtuX2QbbwGnNP5zTd7yyr2SC1j299sBCnWjss", "telegram 110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw",
     "curl -u admin:S3cretPw https://x.io", "docker login -u me -p Tr1cky99 registry.io",
     "deploy --token Zx81hhqv --fast",
@@ -120,6 +121,9 @@ def test_mails(text: str) -> None:
 
 
 LEFT = [
+    "token: see https://x.example", "auth: https://x.example/a", "token=my_token", "first_name: a.b.C",
+    "address: '10:20'",
+    "MA 02111-1307", "if token == 5:", "auth:  # none", "first_name: 'pkg.mod.Name'",
     '{"properties": {"password": {"type": "string"}, "phone": {"anyOf": [{"type": "null"}]}}}',
     "f(token: dict[str, int])",
     "\u2117 sound", "YWFhYWFhYWFhYWFhYWFh/YWFhYWFhYWFhYWFhYWFh", "insert into t (name) values (NOW(), 'x')",
