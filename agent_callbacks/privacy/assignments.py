@@ -203,7 +203,7 @@ def _number(text: str, at: int) -> Span | None:
 
 def _plain_line(text: str, at: int, sign: str) -> Span | None:
     match = _LINE.match(text, at)
-    if match is None or sign not in {":", "="}:
+    if match is None:
         return None
     # Behind an equals sign the next pair begins at a blank.
     value = match[0].rstrip() if sign == ":" else match[0].split(" ", 1)[0]

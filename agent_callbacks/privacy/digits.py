@@ -256,7 +256,7 @@ def _document(seen: Views, start: int, end: int, alone: bool) -> Match | None:  
 _INSIDE: Final = frozenset({b"-", b"_", b".", b"/", b"+", b"@"})
 _LETTERS_BEFORE: Final = 3
 _CAPITAL: Final = ord("A")
-_LETTERS_AFTER: Final = re.compile(r"[A-Z0-9]{1,6}", re.ASCII)
+_LETTERS_AFTER: Final = re.compile(r"[A-Z0-9]{1,12}", re.ASCII)
 
 
 def _born(seen: Views, start: int, end: int, alone: bool) -> Match | None:  # noqa: ARG001, FBT001 - a reader
@@ -304,7 +304,7 @@ _FIRST: Final[_Forms] = (
 )
 _LAST: Final[_Forms] = (
     _table(*((form.shape, _id(form), form.alone) for form in ids.FORMS if not form.sure)),
-    _table((rb"0{6,14}", _document, True), (rb"0{2,4}([ \-])0{2,6}(?:\1?0{2,6})?", _document, True)),
+    _table((rb"0{6,14}", _document, True), (rb"0{1,8}(?:[ \-./]0{1,8}){1,6}", _document, True)),
 )
 _ANY: Final = re.compile(rb"0{6}|0{1,6}[ .\-/_()]{1,2}0")
 
