@@ -29,7 +29,7 @@ _WORDS: Final = _table(
         "DATE_OF_BIRTH": "dob birth born bday geb née né nee nacido nacida nato nata urodzony urodzona ur",
         "ID": """
         passport nhs nino pesel cpf cnpj bsn cpr ahv avs nir insee dni nie nif cif sin tfn cnp egn amka oib emso jmbg
-        svnr mrn curp rfc pan rrn nric hetu rut cuit aadhaar aadhar taxpayer licence license identity medicare voter
+        svnr mrn curp pan rrn nric hetu rut cuit aadhaar aadhar taxpayer licence license identity medicare voter
         ppsn pps steuer idnr kennitala teudat ein tin utr
     """,
         "COUNT": """

@@ -213,13 +213,15 @@ def _phone(seen: Views, start: int, end: int, alone: bool) -> Match | None:  # n
     number = text[first:end].replace("\xa0", " ").replace("\t", " ")
     if phones.is_date(number) or (text[end : end + 1] in {":", ".", "-", "/"} and text[end + 1 : end + 2].isdigit()):
         return None
-    written = phones.national(number, alone=alone) and not (
-        number.count(".") == 1 and number.replace(".", "").isdigit()
-    )
+    written = phones.national(number, alone=alone) and not _AMBIGUOUS.fullmatch(number)
     said = announced(seen, first)
     if said == "COUNT" if written else said != "PHONE" and not _AFTER.match(seen.lower, end):
         return None
     return Match(first, phones.with_extension(text, end), "PHONE", 45)
+
+
+_AMBIGUOUS: Final = re.compile(r"\d{1,12}\.\d{1,12}|\d{5}-\d{4}")
+"""A decimal, a postal code of the US: phone numbers only where a word says so."""
 
 
 def _id(form: ids.Form) -> Callable[[Views, int, int, bool], Match | None]:
@@ -254,7 +256,7 @@ def _document(seen: Views, start: int, end: int, alone: bool) -> Match | None:  
 _INSIDE: Final = frozenset({b"-", b"_", b".", b"/", b"+", b"@"})
 _LETTERS_BEFORE: Final = 3
 _CAPITAL: Final = ord("A")
-_LETTERS_AFTER: Final = re.compile(r"[A-Z0-9]{1,6}", re.ASCII)
+_LETTERS_AFTER: Final = re.compile(r"[A-Z0-9]{1,12}", re.ASCII)
 
 
 def _born(seen: Views, start: int, end: int, alone: bool) -> Match | None:  # noqa: ARG001, FBT001 - a reader
@@ -302,7 +304,7 @@ _FIRST: Final[_Forms] = (
 )
 _LAST: Final[_Forms] = (
     _table(*((form.shape, _id(form), form.alone) for form in ids.FORMS if not form.sure)),
-    _table((rb"0{6,14}", _document, True), (rb"0{2,4}([ \-])0{2,6}(?:\1?0{2,6})?", _document, True)),
+    _table((rb"0{6,14}", _document, True), (rb"0{1,8}(?:[ \-./]0{1,8}){1,6}", _document, True)),
 )
 _ANY: Final = re.compile(rb"0{6}|0{1,6}[ .\-/_()]{1,2}0")
 

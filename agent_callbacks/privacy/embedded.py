@@ -93,7 +93,7 @@ def fitted(text: str, pieces: list[Piece], visible: int, room: int) -> str:
     return "".join(parts)
 
 
-_GLUE: Final = re.compile(r"[\w+\-]|[./'\"\\]\w|[\"'\\]{0,2}\s{0,3}[:=]|\s\d")
+_GLUE: Final = re.compile(r"[\w+\-]|[./'\"\\]\w|[\"'\\]{0,2}\s{0,3}[:=]|[ \t]\d")
 
 
 def is_glued(text: str, match: Match) -> bool:

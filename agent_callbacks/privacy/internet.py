@@ -68,12 +68,18 @@ _ANNOUNCED: Final = re.compile(r"(?i:e-?mail|mail|correo|courriel|reach|contact|
 _BACK: Final = 80
 _ANNOUNCED_BEFORE: Final = 40
 _NEAR: Final = 8
+_PLAIN_AT: Final = re.compile(r" at [\w\-]{1,40}+\.[\w.]{1,40}+(?! ?[(\[]| dot )")
 _AT: Final = re.compile(rb"@|at\b|arroba|\(a\)")
 
 
 def spelled_email(seen: Views, at: int) -> Span | None:
     """Return an e-mail address that is spelled out (``jane at example dot com``) around the sign or word at *at*."""
     text = seen.text
+    plain = _PLAIN_AT.match(text, at)
+    if plain and text[max(0, at - 1) : at].isalpha() and not _MAILBOX.match(text, at + len(" at ")):
+        word = text[max(0, at - _BACK) : at].rsplit(None, 1)[-1:]
+        if word and word[0].isalpha():  # nobody's mailbox: people meet at places
+            return None
     none = at + _BACK // 2  # whatever begins before that would have been seen
     if not _AT.search(seen.lower, max(0, at - _BACK), at + _NEAR):
         return None

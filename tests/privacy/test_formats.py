@@ -26,6 +26,7 @@ ANNOUNCED_PHONES = [
     "12345678 office", "(030) 123456",
 ]  # fmt: skip
 IDS = [
+    "my HETU is 260638-6070", "NIR 287032A00409796",
     "NHS no 943 476 5919", "NI number AB 12 34 56 C", "nino=AB123456C", "DNI 12345678Z", "NIE: X1234567L",
     "CF RSSMRA85T10A562S", "PESEL 44051401359", "CPF: 529.982.247-25", "cpf 52998224725", "11.222.333/0001-81",
     "PAN ABCPE1234F", "2341 2341 2346", "Steuer-ID 65 929 970 489", "2 55 08 14 168 025 38", "Passport No. C01234567",
@@ -48,6 +49,7 @@ COINS = [
     "GAAZI4TCR3TY5OJHCTJC2A4QSY6CJWJH5IAJTGKIN2ER7LBNVKOCCWNA",
 ]  # fmt: skip
 SECRETS = [
+    "webhook_url: https://hooks.example/T1/B2", "password: hunter_two_9",
     "5KYZdUEo39z3FPrtuX2QbbwGnNP5zTd7yyr2SC1j299sBCnWjss", "telegram 110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw",
     "curl -u admin:S3cretPw https://x.io", "docker login -u me -p Tr1cky99 registry.io",
     "deploy --token Zx81hhqv --fast",
@@ -120,6 +122,10 @@ def test_mails(text: str) -> None:
 
 
 LEFT = [
+    "first_name:",
+    "token: see https://x.example", "auth: https://x.example/a", "token=my_token", "first_name: a.b.C",
+    "address: '10:20'",
+    "MA 02111-1307", "if token == 5:", "auth:  # none", "first_name: 'pkg.mod.Name'",
     '{"properties": {"password": {"type": "string"}, "phone": {"anyOf": [{"type": "null"}]}}}',
     "f(token: dict[str, int])",
     "\u2117 sound", "YWFhYWFhYWFhYWFhYWFh/YWFhYWFhYWFhYWFhYWFh", "insert into t (name) values (NOW(), 'x')",
