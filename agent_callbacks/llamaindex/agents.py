@@ -192,7 +192,7 @@ class Agents(Streams):
             place.run, decision = run, (run.current, run.turn)
         value = model_call(call, decision=decision, attempt=run.attempt if run and decision else 1, internal=internal)
         if place.run is not None:
-            place.run.told, place.run.offered = frozenset(), described(value.tools)
+            place.run.told, place.run.offered, place.run.tools = frozenset(), value.tool_names, value.tools
         self.recorder.start(call.id, call.parent_key, value)
 
     # --- its tools -----------------------------------------------------------------------------------------------
@@ -205,11 +205,10 @@ class Agents(Streams):
             return None
         place = Place(call, "tool")
         place.name, place.call_id, place.run, place.step = name, call_id, run, call.method
-        known = run.offered.get(name) or _description(run.workflow, name)
         value = ToolCall(
             name if exists else _UNKNOWN,
             call_id,
-            known,
+            described(run.tools, name) or _description(run.workflow, name),
             arguments=mapping(member(event, "tool_kwargs")) if exists else None,
             requested=None if exists else name,
             framework="llama_index",

@@ -120,6 +120,8 @@ def _believable(found: Usage | None, *, spoken: bool) -> Usage | None:
 
 
 def _finish(raw: Loose) -> str | None:
+    if not raw:
+        return None
     for holder in (raw, *(_loose(choice) for key in _CHOICE_KEYS for choice in sequence(raw.get(key))[:1])):
         for key in _FINISH_KEYS:
             found = holder.get(key)

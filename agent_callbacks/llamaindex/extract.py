@@ -11,8 +11,6 @@ import functools
 import sys
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from agent_callbacks.metadata import EMPTY
-from agent_callbacks.reading.asker import request
 from agent_callbacks.reading.definition import offered, tool_definition
 from agent_callbacks.reading.parameters import ASKED, NESTED, parameters
 from agent_callbacks.reading.provider import URL_KEYS, endpoint, provider_name
@@ -32,24 +30,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from agent_callbacks.llamaindex.place import Call
-    from agent_callbacks.metadata import Request
     from agent_callbacks.reading.shape import Loose
 
 __all__ = [
-    "asked_by", "described", "documents", "embedding", "embedding_result", "model_call", "retrieval", "spoken",
+    "described", "documents", "embedding", "embedding_result", "model_call", "retrieval", "spoken",
     "stopped", "tool_call", "tool_name", "tool_output", "without_default",
 ]  # fmt: skip
 
-# --- who asked, and how it stopped -----------------------------------------------------------------------------------
-_ALIASES: Final[Mapping[str, str]] = {"user.id": "user_id", "session.id": "session_id"}
-
-
-def asked_by(tags: object) -> Request:
-    """Return who asked, from LlamaIndex's ``instrument_tags``; what the framework puts there is text of the user's."""
-    given = mapping(tags)
-    if not given or all(str(key).startswith("llamaindex.") for key in given):
-        return EMPTY
-    return request({_ALIASES.get(key, key): value for key, value in given.items()}, None)
+# --- how it stopped --------------------------------------------------------------------------------------------------
 
 
 def stopped(error: BaseException | None) -> Outcome | None:
@@ -110,10 +98,13 @@ def model_call(call: Call, *, decision: object, attempt: int, internal: bool) ->
     )
 
 
-def described(tools: tuple[object, ...]) -> dict[str, str | None]:
-    """Return the names of *tools*, each with its description."""
-    found = (tool_definition(tool) for tool in tools)
-    return {str(tool["name"]): text(tool.get("description")) for tool in found}
+def described(tools: tuple[object, ...], name: str) -> str | None:
+    """Return the description of the one among *tools* that is called *name*."""
+    for tool in tools:
+        found = tool_definition(tool)
+        if found["name"] == name:
+            return text(found.get("description"))
+    return None
 
 
 def _messages(arguments: Mapping[str, Any]) -> tuple[object, ...]:

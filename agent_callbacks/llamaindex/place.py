@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agent_callbacks.llamaindex.tag import asked_by
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from agent_callbacks.llamaindex.role import Role
     from agent_callbacks.metadata import Request
+    from agent_callbacks.reading.shape import Loose
     from agent_callbacks.recording.values import Key
 
 __all__ = ["Call", "Place", "Run"]
@@ -17,7 +20,7 @@ __all__ = ["Call", "Place", "Run"]
 class Call:
     """What LlamaIndex says when a span is entered, and where that is."""
 
-    __slots__ = ("arguments", "id", "instance", "late", "method", "parent", "request")
+    __slots__ = ("arguments", "id", "instance", "late", "method", "parent", "tags")
 
     def __init__(
         self,
@@ -25,11 +28,11 @@ class Call:
         method: str,
         instance: object,
         arguments: Mapping[str, Any],
-        request: Request,
+        tags: Loose,
         parent: Place | None,
         late: Key | None = None,
     ) -> None:
-        """Note the span's id, the method and its instance and *arguments*, who asks, and the span around it.
+        """Note the span's id, the method and its instance and *arguments*, its *tags*, and the span around it.
 
         *late* is the operation around it where that is over already.
         """
@@ -37,9 +40,14 @@ class Call:
         self.method = method
         self.instance = instance
         self.arguments = arguments
-        self.request = request
+        self.tags = tags
         self.parent = parent
         self.late = late
+
+    @property
+    def request(self) -> Request:
+        """Who asks, as the tags say."""
+        return asked_by(self.tags)
 
     @property
     def parent_key(self) -> Key | None:
@@ -51,7 +59,7 @@ class Run:
     """One run of an agent, or of a workflow of several: whose turn it is, and what is offered to the model.
 
     ``key`` is the run's operation, ``stay`` that of the member whose turn it is. ``turn`` counts decisions and
-    ``attempt`` the tries at the present one. ``offered`` maps the tools the model was given to their descriptions,
+    ``attempt`` the tries at the present one. ``offered`` names the ``tools`` the model was given,
     ``told`` holds the ones it named in its answer, ``again`` how often a tool call that has to be repeated was made,
     ``answer`` is what was said last, ``waiting`` holds the tool calls that wait for a human. Only LlamaIndex's own
     agents say which decision a model call is part of (``decides``).
@@ -59,7 +67,7 @@ class Run:
 
     __slots__ = (
         "again", "answer", "attempt", "decides", "key", "many", "member", "offered", "present", "request", "stay",
-        "told", "turn", "waiting", "workflow",
+        "told", "tools", "turn", "waiting", "workflow",
     )  # fmt: skip
 
     def __init__(self, key: Key, workflow: object, request: Request, *, many: bool, decides: bool) -> None:
@@ -74,7 +82,8 @@ class Run:
         self.present: object = None
         self.turn = 0
         self.attempt = 0
-        self.offered: dict[str, str | None] = {}
+        self.offered: frozenset[str] = frozenset()
+        self.tools: tuple[object, ...] = ()
         self.told: frozenset[str] = frozenset()
         self.answer: object = None
         self.again: dict[str, int] = {}

@@ -15,7 +15,6 @@ from llama_index_instrumentation.dispatcher import active_instrument_tags
 from agent_callbacks.llamaindex.agents import DECIDES, STEPS, Agents
 from agent_callbacks.llamaindex.answer import model_result
 from agent_callbacks.llamaindex.extract import (
-    asked_by,
     documents,
     embedding,
     embedding_result,
@@ -92,7 +91,7 @@ class Spans(Agents):
             role = "step" if parent.role == "run" else "function"
         said = mapping(active_instrument_tags.get() if tags is None else tags)
         late = self.ended.get(parent_id) if parent is None and parent_id is not None else None
-        call = Call(id_, method, instance, arguments, asked_by(said), parent, late)
+        call = Call(id_, method, instance, arguments, said, parent, late)
         place = attempted(self, None, self._opened, role, call, said) or Place(call, "inner")
         self.places[id_] = place
         holder = place.holder

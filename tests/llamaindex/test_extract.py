@@ -24,9 +24,10 @@ from llama_index.core.tools import FunctionTool
 from pydantic import BaseModel, ConfigDict
 
 from agent_callbacks.llamaindex.answer import first_chunk_kind, model_result
-from agent_callbacks.llamaindex.extract import asked_by, embedding_result, model_call, spoken, stopped
+from agent_callbacks.llamaindex.extract import embedding_result, model_call, spoken, stopped
 from agent_callbacks.llamaindex.message import Reader, message_chars, message_parts, requested_tools
 from agent_callbacks.llamaindex.place import Call
+from agent_callbacks.llamaindex.tag import asked_by
 from agent_callbacks.metadata import EMPTY
 from agent_callbacks.recording.values import EmbeddingResult, ModelParameters, Usage
 from tests.llamaindex.models import ScriptedLLM
@@ -317,7 +318,7 @@ def test_first_content(chunk: Any, expected: str) -> None:
 # --- calls -----------------------------------------------------------------------------------------------------------
 def called(instance: Any, **given: Any) -> Any:
     """Return what is read of a chat with *instance*."""
-    call = Call("x", "chat", instance, {"messages": [ChatMessage("hi")], "kwargs": given}, EMPTY, None)
+    call = Call("x", "chat", instance, {"messages": [ChatMessage("hi")], "kwargs": given}, {}, None)
     return model_call(call, decision=None, attempt=1, internal=False)
 
 
