@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 from llama_index.core import PromptTemplate
+from llama_index_instrumentation.dispatcher import Dispatcher
 from pydantic import BaseModel
 
+from agent_callbacks import AgentEventHandler
 from tests.llamaindex.engines import index
 from tests.llamaindex.models import ScriptedLLM, asks, says
 from tests.llamaindex.shared import outcomes, support, tree, trees
 
 if TYPE_CHECKING:
-    from agent_callbacks import AgentEventHandler
     from tests.conftest import Spans
 
 
@@ -46,6 +47,15 @@ async def test_installed_in_the_middle_of_a_run(events: AgentEventHandler, spans
 
     await support(asks(("listen", {"query": "x"})), says("done"), tools=[listen]).run(user_msg="hi")
     assert ["llm.chat"] == trees(spans)
+
+
+def test_a_dispatcher_of_ones_own_is_left_too(spans: Spans) -> None:
+    """Uninstalling leaves a dispatcher as well that LlamaIndex does not manage."""
+    mine = Dispatcher(name="mine", propagate=False)
+    handler = AgentEventHandler(tracer_provider=spans.provider).install(mine)
+    assert ([handler], [handler]) == (mine.event_handlers, mine.span_handlers[-1:])
+    handler.uninstall()
+    assert not [one for one in (*mine.event_handlers, *mine.span_handlers) if one is handler]
 
 
 def test_putting_into_form_calls_no_tool(events: AgentEventHandler, spans: Spans) -> None:
