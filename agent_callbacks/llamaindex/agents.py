@@ -82,8 +82,8 @@ class Agents(Streams):
         value = ChainRun(name, input=given, framework="llama_index", request=call.request)
         self.recorder.start(call.id, call.parent_key, value)
         if call.parent_key is None:
-            place.below = set()
-            place.own()
+            place.below, forms = set(), place.forms
+            place.own().forms = forms
         else:
             place.key = place.id
         return place

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from llama_index_instrumentation.dispatcher import active_instrument_tags
 
-from agent_callbacks.llamaindex.agents import DECIDES, Agents
+from agent_callbacks.llamaindex.agents import DECIDES, STEPS, Agents
 from agent_callbacks.llamaindex.answer import model_result
 from agent_callbacks.llamaindex.extract import (
     documents,
@@ -50,6 +50,7 @@ __all__ = ["Spans"]
 
 _ID: Final = 37
 """How long the part of a span's id is that only tells it from others: a dash and a UUID."""
+_MODEL: Final = "BaseLLM"
 _FORMERS: Final = frozenset({"BasePydanticProgram", "StructuredLLM"})
 _TWICE: Final[tuple[Role, ...]] = ("model", "embedding", "retriever", "reranker")
 
@@ -83,8 +84,11 @@ class Spans(Agents):
         method = id_[:-_ID].rpartition(".")[2]
         if instance is not None:
             role = role_of(type(instance), method)
+        elif parent is None:
+            # A run that began before the handler was there goes on: its steps are no functions of the user's.
+            role = "step" if parent_id is not None and method in STEPS else "function"
         else:
-            role = "step" if parent is not None and parent.role == "run" else "function"
+            role = "step" if parent.role == "run" else "function"
         said = mapping(active_instrument_tags.get() if tags is None else tags)
         late = self.ended.get(parent_id) if parent is None and parent_id is not None else None
         call = Call(id_, method, instance, arguments, said, parent, late)
@@ -106,7 +110,8 @@ class Spans(Agents):
                 return self._open_leaf(role, call, tags)
             case "chain" | "function" | "unknown":
                 self.unclassified += role == "unknown"
-                name = _function(call.method) if role == "function" else type(call.instance).__name__
+                named = role == "function" or _MODEL in bases(type(call.instance))
+                name = _function(call.method) if named else type(call.instance).__name__
                 return self.open_chain(call, Place(call, role), name, query_text(call.arguments))
             case _:
                 return self._hidden(role, call)
@@ -229,7 +234,7 @@ class Spans(Agents):
         if place.owns and error is None and outcome is None and self.hold(place, result):
             return
         output = None if result is None else attempted(self, None, spoken, result)
-        self.end(place, RunResult(output, outcome or "success"), error or place.error)
+        self.end(place, RunResult(output, outcome or "success"), None if outcome else error or place.error)
 
     def _end_writer(self, place: Place, result: Any, outcome: Outcome | None, error: BaseException | None) -> None:
         del result

@@ -164,7 +164,7 @@ def test_calls_beside_the_blocks_are_read(call: Any) -> None:
 
 def test_half_of_a_calls_arguments_stay_text() -> None:
     """Of a stream that broke, the arguments may be half of a JSON text: they are shown as they are."""
-    message = ChatMessage(role="assistant", blocks=[ToolCallBlock(tool_name="add", tool_kwargs='{"a":')])
+    message = ChatMessage(role="assistant", additional_kwargs={"tool_calls": [{"tool_name": "add", "input": '{"a":'}]})
     assert [{"type": "tool_call", "name": "add", "arguments": '{"a":'}] == message_parts(message)["parts"]
 
 
