@@ -28,8 +28,8 @@ DIFFERENT = (
     ("star_repo", "unstar_repo"), ("get_user", "get_users"), ("list_address", "list_addresses_of_user"),
     ("s3_read", "s4_read"), ("cache_get", "cache_gets"), ("encode_text", "decode_text"), ("a", "b"),
     ("plans_for_rule", "rules_for_plan"), ("open_ticket", "close_ticket"), ("the_tool", "my_tool"),
-    
-    ("asearch", "search"), ("upload_file", "unload_file"), ("the_tool", "tool"), ("the_tool", "my_func"), ("search_papers", "search_people"), ("list_pods_now", "list_pods"),
+    ("asearch", "search"), ("upload_file", "unload_file"), ("the_tool", "tool"), ("the_tool", "my_func"),
+    ("search_papers", "search_people"), ("list_pods_now", "list_pods"),
 )  # fmt: skip
 
 
