@@ -22,11 +22,11 @@ _DROPPED: Final = frozenset({"a", "for", "func", "function", "my", "of", "the", 
 # With one of these the order of the words is the meaning: text_to_speech, speech_to_text.
 _DIRECTIONS: Final = frozenset({"2", "as", "by", "for", "from", "in", "into", "on", "to", "via", "with"})
 _SHORTEST: Final = 5
+# One letter apart, and both the words of what tools do.
 _TWINS: Final = frozenset(
     map(frozenset, (
-        ("import", "export"), ("attach", "detach"), ("email", "gmail"), ("encode", "decode"), ("input", "output"),
-        ("include", "exclude"), ("enable", "disable"), ("ingest", "digest"), ("upload", "unload"), ("start", "restart"),
-        ("mount", "count"), ("share", "shard"), ("store", "score"), ("stack", "stock"), ("block", "clock"),
+        ("upload", "unload"), ("store", "score"), ("stack", "stock"), ("share", "shard"), ("state", "stats"),
+        ("price", "prize"),
     ))
 )  # fmt: skip
 
@@ -108,11 +108,11 @@ def _typo(one: Sequence[str], other: Sequence[str], counted: Mapping[str, int]) 
 
 def _one_apart(left: str, right: str) -> bool:
     """Tell whether one insertion, deletion, substitution or swap of neighbours makes *right* of *left*."""
-    start = 0
+    start = 0  # another first letter makes another word: email and gmail, mount and count, asearch and search
     while start < min(len(left), len(right)) and left[start] == right[start]:
         start += 1
     rest_left, rest_right = left[start:], right[start:]
-    return (
+    return start > 0 and (
         rest_left[1:] == rest_right
         or rest_left == rest_right[1:]
         or rest_left[1:] == rest_right[1:]

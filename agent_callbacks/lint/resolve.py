@@ -121,13 +121,18 @@ class Resolver:
         if not isinstance(node.func, ast.Attribute):
             return [(hole(node),)]
         holder, method = node.func.value, node.func.attr
-        if method == "format":
-            return self._format(node, holder, place, depth)
-        if method == "join" and len(node.args) == 1:
-            return self._join(holder, node.args[0], place, depth)
         if method in _TEXT_METHODS:
             return self._applied(node, holder, method, place, depth)
-        return [(hole(node),)]
+        rung = self._METHODS.get(method)
+        return [(hole(node),)] if rung is None else rung(self, node, holder, place, depth)
+
+    def _got(self, node: ast.Call, holder: ast.AST, place: Place, depth: int) -> list[Text]:
+        """Return what ``TABLE.get(key, default)`` can give, where the table is written out."""
+        found = self._origins.definition(holder, place) if _is_dotted(holder) else None
+        if found is None or not isinstance(found[0].node, ast.Dict) or not node.args:
+            return [(hole(node),)]
+        default = self.texts(node.args[1], place, depth) if node.args[1:] else []
+        return [*self._item(found[0].node, node.args[0], node, found[1], depth), *default]
 
     def _format(self, node: ast.Call, holder: ast.AST, place: Place, depth: int) -> list[Text]:
         named = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
@@ -140,10 +145,10 @@ class Resolver:
 
         return self._filled(self.texts(holder, place, depth), _BRACES, given, place, depth)
 
-    def _join(self, holder: ast.AST, parts: ast.AST, place: Place, depth: int) -> list[Text]:
-        listed = self._elements(parts, place, depth)
+    def _join(self, node: ast.Call, holder: ast.AST, place: Place, depth: int) -> list[Text]:
+        listed = self._elements(node.args[0], place, depth) if len(node.args) == 1 else None
         if listed is None:
-            return [(hole(parts),)]
+            return [(hole(node),)]
         between = self.texts(holder, place, depth)
         columns: list[list[Text]] = []
         for element, there in listed:
@@ -336,15 +341,15 @@ class Resolver:
         found = self._origins.definition(node.value, place) if _is_dotted(node.value) else None
         holder, there = (found[0].node, found[1]) if found else (node.value, place)
         if isinstance(holder, ast.Dict):
-            return self._item(holder, node, there, depth)
+            return self._item(holder, node.slice, node, there, depth)
         if isinstance(holder, (ast.Tuple, ast.List)) and isinstance(node.slice, ast.Constant):
             element = _at(holder.elts, node.slice.value)
             return [(hole(node),)] if element is None else self.texts(element, there, depth)
         return [(hole(node),)]
 
-    def _item(self, holder: ast.Dict, node: ast.Subscript, place: Place, depth: int) -> list[Text]:
+    def _item(self, holder: ast.Dict, asked: ast.expr, node: ast.AST, place: Place, depth: int) -> list[Text]:
         """Return the value under a literal key, or all of them where the key is not known."""
-        wanted = node.slice.value if isinstance(node.slice, ast.Constant) else None
+        wanted = asked.value if isinstance(asked, ast.Constant) else None
         values = [
             value
             for key, value in zip(holder.keys, holder.values, strict=True)
@@ -352,6 +357,7 @@ class Resolver:
         ]
         return [text for value in values for text in self.texts(value, place, depth)] or [(hole(node),)]
 
+    _METHODS: ClassVar[Mapping[str, Callable[..., list[Text]]]] = {"format": _format, "get": _got, "join": _join}
     _ITERATORS: ClassVar[Mapping[str, Callable[..., list[Text]]]] = {
         "enumerate": _enumerated,
         "get_args": _type_args,

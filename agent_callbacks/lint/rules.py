@@ -123,7 +123,7 @@ _CATALOGUE: Final = (
         fix="unsafe",
     ),
     Rule(
-        "SPN113", "name-not-derivable-from-attributes", "error", "RT", "name and attributes say different things",
+        "SPN113", "name-not-derivable-from-attributes", "error", "T", "name and attributes say different things",
         why=(
             "A name is a function of attributes known when the span starts: `tool.<gen_ai.tool.name>`, "
             "`agent.step.<index>`. Where they differ, one of them lies to whoever asks."
@@ -192,7 +192,7 @@ _CATALOGUE: Final = (
         good="search_web",
     ),
     Rule(
-        "SPN303", "unregistered-tool", "warning", "RTS", "the tool is not in the registry",
+        "SPN303", "unregistered-tool", "warning", "TS", "the tool is not in the registry",
         why=(
             "`registry` in span-names.toml lists the tools that exist. In the set `strict`, more than five tools "
             "without a registry are reported too."
@@ -211,7 +211,7 @@ _CATALOGUE: Final = (
         fix="lock",
     ),
     Rule(
-        "SPN305", "provider-limit", "warning", "RS", "a model provider refuses the tool's name",
+        "SPN305", "provider-limit", "warning", "S", "a model provider refuses the tool's name",
         why=(
             "OpenAI and Anthropic accept letters, digits, `_` and `-`, at most 64; Gemini wants a letter or `_` "
             "first; MCP allows dots. Choose with `providers`."
@@ -220,7 +220,7 @@ _CATALOGUE: Final = (
         good="fs_read_file",
     ),
     Rule(
-        "SPN306", "unknown-tool-requested", "warning", "RT", "the model asked for a tool that does not exist",
+        "SPN306", "unknown-tool-requested", "warning", "T", "the model asked for a tool that does not exist",
         why=(
             "The span is called tool.unknown, because what a model makes up is no name. A prompt or a tool's "
             "description is misleading it."
@@ -247,7 +247,7 @@ _CATALOGUE: Final = (
         good="agent.step.2, agent.step.3",
     ),
     Rule(
-        "SPN404", "span-never-ended", "error", "RT", "the span never ended",
+        "SPN404", "span-never-ended", "error", "T", "the span never ended",
         why="OpenTelemetry demands that every span is ended; one that is not is usually never exported at all.",
         bad="span = tracer.start_span(name)",
         good="with tracer.start_as_current_span(name):",
@@ -274,13 +274,13 @@ _CATALOGUE: Final = (
         good="agent.run > tool.search_web",
     ),
     Rule(
-        "SPN408", "renamed-after-start", "warning", "RS", "the span is renamed after it started",
+        "SPN408", "renamed-after-start", "warning", "S", "the span is renamed after it started",
         why="Samplers see the first name only; what they decide by a later one is undefined (OpenTelemetry trace API).",
         bad='span.update_name("tool.search_web")',
         good='start_span("tool.search_web")',
     ),
     Rule(
-        "SPN501", "required-attribute-missing", "error", "RT", "an attribute this kind of span must have is missing",
+        "SPN501", "required-attribute-missing", "error", "T", "an attribute this kind of span must have is missing",
         why=(
             "Without them the span cannot be priced, joined or explained: model, tokens and finish reasons of a model"
             " call, name and durations of a tool, source and count of a retrieval, index of a step."
@@ -289,25 +289,25 @@ _CATALOGUE: Final = (
         good="llm.chat with gen_ai.request.model",
     ),
     Rule(
-        "SPN502", "error-without-type", "error", "RT", "status and error.type disagree",
+        "SPN502", "error-without-type", "error", "T", "status and error.type disagree",
         why="A span with status ERROR says in error.type which error; a span that has error.type has status ERROR.",
         bad="status ERROR, no error.type",
         good='status ERROR, error.type = "ConnectionError"',
     ),
     Rule(
-        "SPN503", "attribute-too-long", "warning", "RT", "an attribute is longer than backends keep",
+        "SPN503", "attribute-too-long", "warning", "T", "an attribute is longer than backends keep",
         why="Above 32 KiB most backends cut or drop the value, some the whole span.",
         bad="input.value of 2 MB",
         good="input.value of 32 KiB",
     ),
     Rule(
-        "SPN504", "pii-in-attribute", "error", "RT", "there is personal data in an attribute",
+        "SPN504", "pii-in-attribute", "error", "T", "there is personal data in an attribute",
         why="It was exported unsanitized. Clean it where it is set, or wrap the exporter in SanitizingSpanExporter.",
         bad='customer = "alice@example.com"',
         good='customer = "[EMAIL]"',
     ),
     Rule(
-        "SPN505", "asker-missing", "warning", "RT", "user, session or variant is missing on the root",
+        "SPN505", "asker-missing", "warning", "T", "user, session or variant is missing on the root",
         why=(
             "Without them no complaint can be followed to its trace, and no experiment can be read. See "
             "request_metadata()."
@@ -337,7 +337,7 @@ _CATALOGUE: Final = (
         good="gen_ai.response.time_to_first_chunk = 0.31",
     ),
     Rule(
-        "SPN509", "high-cardinality-error-type", "warning", "RT", "error.type is a message instead of a type",
+        "SPN509", "high-cardinality-error-type", "warning", "T", "error.type is a message instead of a type",
         why="error.type is a class of errors with few values: an exception's type or a code.",
         bad='error.type = "no order 883920"',
         good='error.type = "OrderNotFoundError"',

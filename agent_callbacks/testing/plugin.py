@@ -5,6 +5,7 @@ Nothing of the package is imported before a fixture asks for it, so a suite that
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
@@ -98,9 +99,12 @@ class _Session:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Take what a worker of xdist saw."""
-        sent: Mapping[str, Any] = getattr(node, "workeroutput", {}).get(_SENT, {})
-        if sent:
-            self.names.merge(dict(sent))
+        sent: Mapping[str, Any] | None = getattr(node, "workeroutput", {}).get(_SENT)
+        if sent is not None:
+            from agent_callbacks.lint.finding import Finding
+
+            self.names.merge(sent["names"])
+            self.findings += [Finding(**each) for each in sent["findings"]]
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -109,7 +113,8 @@ class _Session:
             return
         output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
         if output is not None:
-            output[_SENT] = self._names.seen
+            found_here = [dataclasses.asdict(dataclasses.replace(each, edit=None)) for each in self.findings]
+            output[_SENT] = {"names": self._names.seen, "findings": found_here}
             return
         from agent_callbacks.testing.session import report, together, update
 

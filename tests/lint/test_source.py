@@ -126,6 +126,13 @@ SPANS = {
             tracer.start_span(NAMES["a"])
             tracer.start_span(NAMES["b"])  #: SPN105
             tracer.start_span(NAMES[x])  #: SPN105
+            tracer.start_span(NAMES.get("a"))
+            tracer.start_span(NAMES.get("b"))  #: SPN105
+            tracer.start_span(NAMES.get("a", "tool.Default"))  #: SPN105
+            tracer.start_span(x.get("a"))  #: SPN205
+            tracer.start_span(x().get("a"))  #: SPN205
+            tracer.start_span(NAMES.get())  #: SPN205
+            tracer.start_span(".".join())  #: SPN205
             tracer.start_span(LISTED[0])
             tracer.start_span(LISTED[1])  #: SPN105
             tracer.start_span(GOOD.replace("fetch", "Fetch"))  #: SPN105

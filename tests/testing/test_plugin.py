@@ -6,12 +6,15 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import langchain_core.tools  # noqa: F401 - what is loaded before a suite starts is not loaded again by each
 import pytest
 
 import agent_callbacks.testing.capture
-import agent_callbacks.testing.session  # noqa: F401
+import agent_callbacks.testing.session
+from agent_callbacks.lint.finding import Finding
+from agent_callbacks.testing import plugin
 
 pytest_plugins = ["pytester"]
 
@@ -37,6 +40,16 @@ def suite(pytester):
         return pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:asyncio", *arguments)
 
     return run
+
+
+def test_drawn_without_help():
+    """A finding without a way out is drawn without one."""
+    capture = agent_callbacks.testing.capture.SpanCapture()
+    capture.provider.get_tracer("app").start_span("chain.a").end()
+    (trace,) = capture.traces
+    bare = Finding("SPN403", "error", "twice", span_id=trace.spans[0].span_id)
+    expected = "chain.a\n^^^^^^^ SPN403 duplicate-step: twice\n1 errors, 0 others (SPN403)"
+    assert expected == agent_callbacks.testing.capture.drawn([trace], [bare])
 
 
 LOOK = '''
@@ -271,6 +284,22 @@ def test_three(span_capture):
         assert 1 == done.returncode
         assert 1 == done.stdout.count("SPN301 error")
         assert 1 == done.stdout.count("SPN302 warning")
+
+    def test_sent(self, pytestconfig):
+        """A worker sends its names and findings as plain values, and the main process takes them once."""
+        worker, main = plugin._Session(pytestconfig, "warn"), plugin._Session(pytestconfig, "warn")
+        capture = agent_callbacks.testing.capture.SpanCapture(name="test_it")
+        capture.provider.get_tracer("app").start_span("tool.searchWeb").end()
+        worker.names.take(capture)
+        worker.findings += capture.lint()
+        output: dict[str, object] = {}
+        worker.pytest_sessionfinish(SimpleNamespace(config=SimpleNamespace(workeroutput=output)))
+        node = SimpleNamespace(workeroutput=json.loads(json.dumps(output)))
+        main.pytest_testnodedown(node)
+        main.pytest_testnodedown(node)
+        main.pytest_testnodedown(SimpleNamespace())
+        assert ["tool.searchWeb"] == [entry.name for entry in main.names.entries()]
+        assert worker.findings == main.findings[: len(worker.findings)]
 
     def test_lock(self, suite, pytester):
         """The lock is written on request; a name that another one stands for now fails the session."""
