@@ -19,7 +19,6 @@ from llama_index.core.base.llms.types import (
     DocumentBlock,
     ImageBlock,
     TextBlock,
-    ToolCallBlock,
 )
 from llama_index.core.tools import FunctionTool
 from pydantic import BaseModel, ConfigDict
