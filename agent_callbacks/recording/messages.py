@@ -90,6 +90,8 @@ class MessageCache:
 
     def read(self, messages: Sequence[object], *, content: bool) -> list[Fragment]:
         """Return *messages* as fragments, with their cleaned JSON if *content* is wanted."""
+        if not messages:
+            return []
         known, content_of = self._known, self._reader.content
         found: list[Fragment] = []
         for message in messages:
