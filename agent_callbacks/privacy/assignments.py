@@ -103,12 +103,11 @@ _PLACEHOLDER: Final = re.compile(
     r"x{3,64}|your[_\-\w]{0,40}|example|changeme|todo|n/a|unknown|missing|invalid|expired|empty)|"
     r"[*_.\-•]{1,64}|<[^<>]{0,64}>|\$\{[^}]{0,64}\}?|\$[A-Z_][A-Z0-9_]{0,64}|:[a-z_]{1,40}|\?|%s|@[a-z_]{1,40}|"
     r"\$\([^)]{0,64}\)|%\(\w{1,64}\)s|\{\{?[\w. ]{0,64}\}?\}|os\.environ\S{0,64}|"
-    r"\[[A-Z_]{2,24}(?::[^\]]{1,40})?\](?:\[[A-Z_]{2,24}\])*"
+    r"\[[A-Z_]{2,24}(?::[^\]]{1,40})?\](?:\[[A-Z_]{2,24}\]){0,4}"
 )
 _TEMPLATE: Final = re.compile(r"\$[{(]|\{\{|%\(|<[a-z_ ]{1,40}>")
-_CODE: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
+_CODE: Final = re.compile(r"[A-Za-z_]\w{0,64}+(?:\.[A-Za-z_]\w{0,64}+){1,8}")
 _FEWEST_DIGITS: Final = 3
-_LONGEST_PERSON: Final = 5
 _SHORT_WORD: Final = 16
 _SAID_LENGTH: Final = 6
 _BARE_KINDS: Final = frozenset({"SECRET", "SESSION", "PRIVATE_KEY"})
@@ -134,8 +133,16 @@ def _named(seen: Views, at: int, after: int) -> Iterator[Match]:
     elif kind := _named_kind(name, assigned, seen.names):
         span = _value(text, assigned.end(), kind, assigned[2] or "is")
         # token=token: an argument, not its value
-        if span and not lowered.endswith(text[span[0] : span[1]].lower()):
+        if span and not lowered.endswith(text[span[0] : span[1]].lower()) and _fits(lowered, text[span[0] : span[1]]):
             yield Match(*span, "SECRET" if kind == "SESSION" else kind, 30)
+
+
+_NUMERIC: Final = frozenset({"pin", "otp", "csc", "totp"})
+
+
+def _fits(name: str, value: str) -> bool:
+    """Tell whether *value* can be what *name* says: a pin is made of digits."""
+    return name not in _NUMERIC or value.isdigit()
 
 
 def _named_kind(name: str, assigned: re.Match[str], names: Names) -> str | None:
@@ -182,14 +189,12 @@ def _plain_line(text: str, at: int, sign: str) -> Span | None:
     match = _LINE.match(text, at)
     if match is None or sign not in {":", "="}:
         return None
-    value = match[0].rstrip()
-    words = value.split()
-    titled = words and words[0][:1].isupper() and (len(words) <= _LONGEST_PERSON or sign == ":")
-    if not titled or _PLACEHOLDER.fullmatch(value) or text[match.end() : match.end() + 1] in {"=", "("}:
+    # Behind an equals sign the next pair begins at a blank.
+    value = match[0].rstrip() if sign == ":" else match[0].split(" ", 1)[0]
+    end = at + len(value)
+    if not value[:1].isupper() or _PLACEHOLDER.fullmatch(value) or text[end : end + 1] in {"=", "("}:
         return None
-    if sign == "=" and " " in value:  # the next pair begins behind a blank
-        value = words[0]
-    return at, at + len(value)
+    return at, end
 
 
 def _bare(text: str, at: int, kind: str, sign: str) -> Span | None:

@@ -26,7 +26,7 @@ _WORDS: Final = _table(
     """,
         "CREDIT_CARD": "card visa mastercard amex maestro tarjeta kreditkarte carte carta cc",
         "US_SSN": "ssn itin",
-        "DATE_OF_BIRTH": "dob birth born bday geb née né nee nacido nacida nato nata urodzony urodzona",
+        "DATE_OF_BIRTH": "dob birth born bday geb née né nee nacido nacida nato nata urodzony urodzona ur",
         "ID": """
         passport nhs nino pesel cpf cnpj bsn cpr ahv avs nir insee dni nie nif cif sin tfn cnp egn amka oib emso jmbg
         svnr mrn curp rfc pan rrn nric hetu rut cuit aadhaar aadhar taxpayer licence license identity medicare voter
@@ -37,7 +37,7 @@ _WORDS: Final = _table(
         version build seq sequence job run port line pid code epoch time timestamp created updated total amount price
         batch parcel shipment transaction txn size bytes count rows records offset seed hash commit page pages
         population revenue eur usd gbp ms ns sec seconds start end dur duration step event request req trace span lot
-        zip plz postcode postal model doi
+        zip plz postcode postal function tool method model doi
     """,
     }
 )
@@ -78,7 +78,7 @@ def announced(seen: Views, start: int) -> str | None:
         if word in _WEAK:
             return "ID" if after in _NEUTRAL or _is_personal(words) else "COUNT"
         after = word
-    return None
+    return "DATE_OF_BIRTH" if b"d.o.b" in near else None
 
 
 def _kind(word: bytes) -> str | None:

@@ -65,10 +65,17 @@ def _of_vendor(seen: Views, at: int, end: int) -> Match | None:
     if at and text[at - 1] == ".":
         head = _DOTTED.search(text, max(0, at - 20), at)
         start = head.start() if head and head.end() == at and opens(seen, head.start()) else at
+    bot = _BOT.search(text, max(0, at - 12), end)
+    if bot and bot.end() == end:
+        return Match(bot.start(), end, "SECRET", 80)
     for begin in {start, at}:
         if _has_prefix(text[begin:end]):
             return Match(begin, _body_end(text, end), "SECRET", 80)
     return None
+
+
+_BOT: Final = re.compile(r"(?<!\d)\d{8,11}:AA[\w\-]{32,34}", re.ASCII)
+"""A bot of Telegram: its number, then its key."""
 
 
 def _of_form(seen: Views, at: int, end: int, word: str) -> Match | None:

@@ -12,7 +12,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from agent_callbacks.privacy import accounts, assignments, credentials, digits, internet, phones, prose, tables
+from agent_callbacks.privacy import (
+    accounts,
+    assignments,
+    commands,
+    credentials,
+    digits,
+    internet,
+    phones,
+    prose,
+    tables,
+)
 from agent_callbacks.privacy.decode import second_reading
 from agent_callbacks.privacy.keys import NAMES, Names
 from agent_callbacks.privacy.match import Match
@@ -112,9 +122,10 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     _spelled(rb"\((?= ?at ?\)| ?@ ?\)|\.\)|a\)|arroba)", b"()", "lower"),
     _spelled(rb"\((?= ?@ ?\))", b"(@", "lower"),
     _spelled(rb"\((?=\.\))", b"(.)", "lower"),
-    _spelled(rb" @(?= ?[\w])", b"@", "lower"),
+    _spelled(rb" @ (?=[\w])", b"@", "lower"),
     Detector(("IP",), _anchored("IP", rb"\((?=\.\)|dot\))", prose.defanged, 50, "lower"), b"(.)"),
     Detector(("IP",), _anchored("IP", rb"\((?=dot\))", prose.defanged, 50, "lower"), b"()"),
+    Detector(("SECRET",), _anchored("SECRET", rb" -(?=-?[A-Za-z])", commands.option, 30), b"-"),
     Detector(("SECRET", "ID"), assignments.named_values),
     Detector(("PERSON", "ADDRESS"), tables.columns, b"\n", "raw"),
     Detector(("PERSON", "ADDRESS"), tables.inserts, b"nsert in", "lower"),

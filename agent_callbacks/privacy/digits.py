@@ -159,7 +159,9 @@ def _spaced_ssn(seen: Views, start: int, end: int, alone: bool) -> Match | None:
     return Match(start, end, "US_SSN", 55) if announced(seen, start) == "US_SSN" else None
 
 
-_VERSION: Final = re.compile(rb"(?:version|release|build|[a-z]/|==|\bv|@|[<>~^]=?|firmware)[\"': ]{0,3}\Z")
+_VERSION: Final = re.compile(
+    rb"(?:version|release|build|[a-z]/|==|\bv|[<>~^]=?|firmware|section|chapter|clause|sec\.|\xa7)[\"': ]{0,3}\Z"
+)
 
 
 def _ipv4(seen: Views, start: int, end: int, alone: bool) -> Match | None:  # noqa: ARG001, FBT001 - a reader
@@ -285,6 +287,7 @@ _ANY: Final = re.compile(rb"0{6}|0{1,6}[ .\-/_()]{1,2}0")
 # --- with letters ----------------------------------------------------------------------------------------------------
 _LETTERED: Final = tuple((re.compile(form.shape), form) for form in ids.LETTERED)
 _ANY_LETTERED: Final = re.compile(b"|".join(form.shape for form in ids.LETTERED))
+_IN_WORD: Final = frozenset({b"0", b"A", b"a"})
 _LONGEST_ID: Final = 18
 
 
@@ -292,7 +295,11 @@ def lettered_id(seen: Views, at: int) -> Span | None:
     """Return an identity number that holds capitals around *at*."""
     shape, start = seen.shape, at
     while True:
-        if shape[start] in b"0A" and opens(seen, start) and (found := _lettered_from(seen, start, at)):
+        if (
+            shape[start] in b"0A"
+            and shape[start - 1 : start] not in _IN_WORD
+            and (found := _lettered_from(seen, start, at))
+        ):
             return found
         if not start or at - start >= _LONGEST_ID + 4 or shape[start - 1] not in b"0A-. ":
             return None

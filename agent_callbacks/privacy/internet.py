@@ -52,7 +52,7 @@ def email(seen: Views, at: int) -> Span | None:
 
 _OPEN, _CLOSE = r"[ ]{0,2}[(\[{<]{1,2}[ ]?", r"[ ]?[)\]}>]{1,2}[ ]{0,2}"
 _SPELLED_AT: Final = (
-    rf"(?:{_OPEN}(?:at|@|arroba|a|\xe4t){_CLOSE}|[ ]{{1,2}}(?:at|arroba)[ ]{{1,2}}|[ ]{{0,2}}@[ ]{{0,2}}|_at_|-at-)"
+    rf"(?:{_OPEN}(?:at|@|arroba|a|\xe4t){_CLOSE}|[ ]{{1,2}}(?:at|arroba)[ ]{{1,2}}|[ ]{{1,2}}@[ ]{{1,2}}|@|_at_|-at-)"
 )
 _DOT_WORDS: Final = "dot|punto|punkt|point"
 _SPELLED_DOT: Final = rf"(?:{_OPEN}(?:{_DOT_WORDS}|\.|d0t){_CLOSE}|[ ]{{1,2}}(?:{_DOT_WORDS})[ ]{{1,2}}|_dot_|-dot-|\.)"
@@ -91,8 +91,18 @@ def spelled_email(seen: Views, at: int) -> Span | None:
 _WORDY: Final = re.compile(rf"(?i:{_DOT_WORDS})|[(\[{{<]")
 
 
+_NO_MAILBOX: Final = frozenset({
+    "and", "are", "arrive", "available", "based", "be", "blog", "docs", "found", "go", "help", "her", "here", "him",
+    "hosted", "is", "it", "live", "located", "login", "look", "looking", "me", "meet", "more", "online", "page",
+    "read", "register", "see", "shop", "site", "support", "that", "them", "this", "up", "us", "visit", "was", "work",
+    "works", "you",
+})  # fmt: skip
+
+
 def _is_meant(text: str, match: re.Match[str]) -> bool:
     """Tell whether an ``at`` is meant as the sign: people meet at places, too."""
+    if match[2].strip().lower() in {"at", "arroba"} and (match[1].lower() in _NO_MAILBOX or match[3][:1].isdigit()):
+        return False
     if match[2].strip().lower() not in {"at", "arroba"} or _WORDY.search(match[3]) or _MAILBOX.fullmatch(match[3]):
         return True
     said = _ANNOUNCED.search(text, max(0, match.start() - _ANNOUNCED_BEFORE), match.start())
@@ -153,7 +163,8 @@ def mac(seen: Views, at: int) -> Span | None:
     match = _MAC.match(seen.text, max(0, start))
     if start < 0 or match is None or not opens(seen, start) or not closes(seen, match.end()):
         return None
-    return None if seen.text[match.end() : match.end() + 1] == match[1] else match.span()
+    beside = seen.text[start - 1 : start] == match[1] or seen.text[match.end() : match.end() + 1] == match[1]
+    return None if beside else match.span()
 
 
 def dotted_mac(seen: Views, at: int) -> Span | None:

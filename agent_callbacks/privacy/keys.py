@@ -30,7 +30,7 @@ _WHOLE: Final[Mapping[str, str]] = _table(
     {
         "SECRET": """
         auth authorization proxyauthorization xauth bearer connectionstring cookie cookies setcookie cred creds cvc
-        cvc2 cvv cvv2 cardcvc cardcvv csc securitycode jwt pass passcode passphrase passwd passwort pwd secrets
+        cvc2 cvv cvv2 cardcvc cardcvv csc securitycode jwt pass passcode passphrase passwd passwort pw pwd sig secrets
         sessionid sessionkey sessid phpsessid jsessionid signaturekey sastoken sas otp otpcode mfacode totp pin
         webhookurl webhooksecret dsn privkey mnemonic seedphrase recoverycode recoverycodes backupcodes xapikey
         apikeyid xamzsecuritytoken sshkey pgpkey licensekey hmackey signingkey masterkey mdp kennwort contrasena

@@ -46,7 +46,7 @@ _LOOK_AHEAD: Final = 1024
 _LONGEST_TOKEN: Final = 4096
 _FAST: Final = 20
 # Too short and too plain for any detector: the shortest key of a vendor made of letters and underscores is longer.
-_PLAIN_WORDS: Final = re.compile(r"[A-Za-z ,.!?()]{0,32}|[A-Za-z_]{0,20}")
+_PLAIN_WORDS: Final = re.compile(r"[A-Za-z_]{0,20}|[A-Za-z]{1,15} [A-Za-z]{1,15}[.!?]?")
 _PLAIN_LENGTH: Final = 32
 _CUT: Final = "[TRUNCATED]"
 _FLAT: Final = 16
