@@ -26,6 +26,7 @@ from agent_callbacks.privacy.policy import (
     marked,
     networks,
     outside_markers,
+    stands_for,
 )
 from agent_callbacks.privacy.pseudonyms import Pseudonyms
 from agent_callbacks.privacy.recognition import outside_networks, recognized
@@ -186,13 +187,17 @@ class Sanitizer:
             return text
         return self._guarded(self._clean, text, max_bytes)
 
-    def clean_identity(self, text: str) -> str:
+    def clean_identity(self, text: str, max_bytes: int | None = None) -> str:
         """Return an identifier with only unmistakable matches replaced: e-mail, JWT, keys of vendors, +country phones.
 
         They become keyed tags, so that what belongs together can still be joined. A bare digit string is never touched:
         user 4111111111111111 stays that user.
+
+        Args:
+            text: The identifier.
+            max_bytes: Longest result, in bytes of UTF-8; a match that reaches the cut is replaced whole.
         """
-        return self._guarded(self._clean_identity, text, None)
+        return self._guarded(self._clean_identity, text, max_bytes)
 
     def clean_value(self, value: object, max_bytes: int | None = None) -> Plain:
         """Return any object as bounded plain data with every key and leaf cleaned.
@@ -301,16 +306,22 @@ class Sanitizer:
             found = outside_networks(text, found, self._state.networks)
         return outside_markers(text, merged(found)) if "[" in text else merged(found)
 
-    def _clean_identity(self, text: str, _bound: int | None) -> str:
+    def _clean_identity(self, text: str, bound: int | None) -> str:
         text = encodable(text)
-        if not self.enabled:
-            return text
+        visible = len(text)
+        if bound is not None and visible * 4 > bound:
+            encoded = text.encode()
+            visible = len(encoded[:bound].decode("utf-8", "ignore"))
+            text = encoded[: bound + _LONGEST_TOKEN].decode("utf-8", "ignore")
         tags = self._state.pseudonyms
         pieces = [
             (match.start, match.end, tags.tag(match.kind, text[match.start : match.end]))
-            for match in self._matches(text, unmistakable=True)
+            for match in (self._matches(text, unmistakable=True) if self.enabled else ())
+            if match.start < visible
         ]
-        return embedded.spliced(text, pieces)
+        # What begins before the cut is replaced whole: somebody whose id is a long token is still the same somebody.
+        cleaned = embedded.spliced(text[: max([visible, *(end for _, end, _ in pieces)])], pieces)
+        return cleaned if bound is None else cleaned.encode()[:bound].decode("utf-8", "ignore")
 
     def _shortened(self, text: str, bound: int) -> str:
         """Return *text* cleaned and cut: it is read a little beyond the cut, so that no match is cut in half."""
@@ -388,6 +399,8 @@ class Sanitizer:
     def _mark(self, kind: str, value: object) -> str:
         """Return what stands for a *value* under a key that says it is of type *kind*."""
         mode = self.modes.get(kind, "replace")
+        if type(value) is str and stands_for(kind, value):
+            return value
         if type(value) not in {str, int}:
             return "" if mode == "drop" else f"[{kind}]"
         return marked(kind, encodable(str(value)), mode, self._state.pseudonyms)
