@@ -1,4 +1,8 @@
-"""What pydantic quotes of a rejected input: its error names the field on one line and shows the value on the next."""
+"""What pydantic quotes of a rejected input: its error names the field on one line and shows the value on the next.
+
+A long value it shows with its middle left out, so what may have been an address or a card is there in halves that
+nobody can tell any more: such a value goes whole.
+"""
 
 from __future__ import annotations
 
@@ -17,20 +21,22 @@ __all__ = ["quoted_inputs"]
 _QUOTED: Final = re.compile(r"input_value=(?=[^\s,\]])")
 _ENDS: Final = re.compile(r", input_type=|\]\n|\Z")
 _LONGEST_LINE: Final = 512
+_TORN: Final = 45  # pydantic-core shows 50 bytes of a value, the dots included
 _RANK: Final = 75
 
 
 def quoted_inputs(seen: Views) -> Iterator[Match]:
-    """Yield the values quoted for fields whose name says what they hold, as ``password`` does."""
+    """Yield the values quoted for fields whose name says what they hold, as ``password`` does, and those torn."""
     text, end = seen.text, 0
     for hit in _QUOTED.finditer(text):
         start = hit.end()
         if start < end:
             continue
-        kind = seen.names.rule(_field(text, hit.start()))
+        closing = _ENDS.search(text, start, start + _LONGEST_LINE)
+        end = min(start + _LONGEST_LINE, len(text)) if closing is None else closing.start()
+        torn = end - start >= _TORN and "..." in text[start:end]
+        kind = seen.names.rule(_field(text, hit.start())) or ("SECRET" if torn else None)
         if kind is not None:
-            closing = _ENDS.search(text, start, start + _LONGEST_LINE)
-            end = min(start + _LONGEST_LINE, len(text)) if closing is None else closing.start()
             yield Match(start, end, kind, _RANK)
 
 
