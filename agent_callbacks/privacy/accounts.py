@@ -23,9 +23,9 @@ def iban(seen: Views, at: int) -> Span | None:
     if not length or not opens(seen, at):
         return None
     match = _IBAN.match(text, at)
-    if match is None:
+    kept = [(place, sign) for place, sign in enumerate(match[0] if match else "") if sign.isalnum()][:length]
+    if len(kept) < length:
         return None
-    kept = [(place, sign) for place, sign in enumerate(match[0]) if sign.isalnum()][:length]
     end = at + kept[-1][0] + 1
     number = "".join(sign for _, sign in kept).upper()
-    return (at, end) if len(kept) == length and closes(seen, end) and validators.mod97(number) else None
+    return (at, end) if closes(seen, end) and validators.mod97(number) else None

@@ -40,16 +40,19 @@ _LAST_WORD: Final = re.compile(r"[^\W_]{1,40}\Z")
 
 def named_values(seen: Views) -> Iterator[Match]:
     """Yield what stands under names that say what it is."""
-    words = _telling_words(seen)
-    for word in words:
-        at, end = seen.lower.find(word), 0
-        while at >= 0:
-            after = at + len(word)
-            if at >= end:
-                for match in _named(seen, at, after):
-                    yield match
-                    end = max(end, match.end)
-            at = seen.lower.find(word, after)
+    end = 0
+    for at, after in sorted(place for word in _telling_words(seen) for place in _places(seen.lower, word)):
+        if at >= end:
+            for match in _named(seen, at, after):
+                yield match
+                end = max(end, match.end)
+
+
+def _places(text: bytes, word: bytes) -> Iterator[Span]:
+    at = text.find(word)
+    while at >= 0:
+        yield at, at + len(word)
+        at = text.find(word, at + len(word))
 
 
 def _telling_words(seen: Views) -> set[bytes]:
@@ -90,7 +93,8 @@ _ASSIGNED: Final = re.compile(
 )
 _NAME_REVERSED: Final = re.compile(r"(?:[\w\-.]|[ ](?=\w)){0,40}")
 _QUOTED: Final = re.compile(
-    r"[bru]{0,2}\\{0,7}([\"'`])((?:(?!\1)[^\\\n]|\\(?!\1).|(?<!\\)\\\1(?!\s{0,2}(?:[,}\]:)]|\Z))){1,2048}+)", re.ASCII
+    r"[bru]{0,2}(?P<escape>\\{0,7})([\"'`])((?:(?!\2)[^\\\n]|\\(?!\2).|(?<!\\)\\\2(?!\s{0,2}(?:[,}\]:)]|\Z))){1,2048}+)",
+    re.ASCII,
 )
 _BARE: Final = re.compile(r"[^\s\"'`,;&<>(){}\[\]|\\]{1,2048}+")
 _SPOKEN: Final = re.compile(r"[^\s\"'`,;<>(){}\[\]|\\]{1,2048}+")
@@ -100,7 +104,7 @@ _NUMBERED: Final = re.compile(r"[A-Za-z]{0,4}[ \-]?[\d(+][\d ().\-/A-Z]{2,28}[\d
 _PLACEHOLDER: Final = re.compile(
     r"(?i:none|null|nil|true|false|str|string|int|integer|bytes|bool|boolean|float|object|any|array|optional|required|"
     r"undefined|redacted|hidden|masked|secretstr|text|varchar|number|"
-    r"x{3,64}|your[_\-\w]{0,40}|example|changeme|todo|n/a|unknown|missing|invalid|expired|empty)|"
+    r"x{3,64}|your[_\-\w]{0,40}|example|changeme|todo|n/a|unknown|missing|invalid|expired|empty|await|self|lambda|yield|new|not|name|value|default|input)|"
     r"[*_.\-•]{1,64}|<[^<>]{0,64}>|\$\{[^}]{0,64}\}?|\$[A-Z_][A-Z0-9_]{0,64}|:[a-z_]{1,40}|\?|%s|@[a-z_]{1,40}|"
     r"\$\([^)]{0,64}\)|%\(\w{1,64}\)s|\{\{?[\w. ]{0,64}\}?\}|os\.environ\S{0,64}|"
     r"\[[A-Z_]{2,24}(?::[^\]]{1,40})?\](?:\[[A-Z_]{2,24}\]){0,4}"
@@ -128,20 +132,28 @@ def _named(seen: Views, at: int, after: int) -> Iterator[Match]:
     lowered = name.lower()
     if lowered.endswith("name") and "form-data" in text[max(0, start - 40) : start].lower():
         yield from _form_field(text, assigned.end(), seen.names)
-    elif lowered.endswith(("cookie", "cookies")):
+    elif lowered.endswith(("cookie", "cookies")) and not _QUOTED.match(text, assigned.end()):
         yield from _cookies(text, assigned.end())
     elif kind := _named_kind(name, assigned, seen.names):
+        if text[assigned.end() : assigned.end() + 1] in {"{", "["}:
+            yield from _container(seen, assigned.end(), kind)
+            return
         span = _value(text, assigned.end(), kind, assigned[2] or "is")
         # token=token: an argument, not its value
         if span and not lowered.endswith(text[span[0] : span[1]].lower()) and _fits(lowered, text[span[0] : span[1]]):
             yield Match(*span, "SECRET" if kind == "SESSION" else kind, 30)
 
 
+_REFERENCE: Final = re.compile(r"[A-Za-z_]{1,64}")
 _NUMERIC: Final = frozenset({"pin", "otp", "csc", "totp"})
 
 
 def _fits(name: str, value: str) -> bool:
-    """Tell whether *value* can be what *name* says: a pin is made of digits."""
+    """Tell whether *value* can be what *name* says: a pin is made of digits, ``token=my_token`` is code."""
+    if value.startswith(("http://", "https://")):
+        return name.endswith(("url", "uri", "dsn", "string"))
+    if _REFERENCE.fullmatch(value) and "_" in value:
+        return name.rpartition("_")[2] not in value.lower()
     return name not in _NUMERIC or value.isdigit()
 
 
@@ -154,18 +166,25 @@ def _named_kind(name: str, assigned: re.Match[str], names: Names) -> str | None:
 
 
 def _value(text: str, at: int, kind: str, sign: str) -> Span | None:
-    if quoted := _QUOTED.match(text, at):
-        value = quoted[2]
-        if _PLACEHOLDER.fullmatch(value) or not value.strip() or (kind == "SESSION" and not _is_session(value)):
-            return None
-        return quoted.start(2), quoted.end(2) - (value.endswith("\\") and not value.endswith("\\\\"))
     if sign == ">":
         return _element(text, at)
+    if quoted := _QUOTED.match(text, at):
+        start, end = _inside(text, quoted)
+        return None if _says_nothing(text[start:end], kind) else (start, end)
     if kind in _NUMBER_KINDS:
         return _number(text, at)
     if kind in _BARE_KINDS:
         return _bare(text, at, kind, sign)
     return _plain_line(text, at, sign) if kind in _LINE_KINDS else None
+
+
+def _says_nothing(value: str, kind: str) -> bool:
+    """Tell whether a quoted *value* is a placeholder, or nothing of its kind."""
+    if _PLACEHOLDER.fullmatch(value) or not value.strip():
+        return True
+    if kind in _LINE_KINDS:  # no name of code, no address of a machine
+        return _CODE.fullmatch(value) is not None or not any(map(str.isalpha, value))
+    return kind == "SESSION" and not _is_session(value)
 
 
 def _element(text: str, at: int) -> Span | None:
@@ -179,32 +198,34 @@ def _number(text: str, at: int) -> Span | None:
     match = _NUMBERED.match(text, at)
     if match is None or sum(map(str.isdigit, match[0])) < _FEWEST_DIGITS:
         return None
-    end = match.end()
-    while not text[end - 1].isalnum():
-        end -= 1
-    return at, end
+    return match.span()
 
 
 def _plain_line(text: str, at: int, sign: str) -> Span | None:
     match = _LINE.match(text, at)
-    if match is None or sign not in {":", "="}:
+    if match is None:
         return None
     # Behind an equals sign the next pair begins at a blank.
     value = match[0].rstrip() if sign == ":" else match[0].split(" ", 1)[0]
     end = at + len(value)
-    if not value[:1].isupper() or _PLACEHOLDER.fullmatch(value) or text[end : end + 1] in {"=", "("}:
+    if not value[:1].isupper() or "_" in value or _CODE.fullmatch(value) or text[end : end + 1] in {"=", "("}:
         return None
     return at, end
 
 
 def _bare(text: str, at: int, kind: str, sign: str) -> Span | None:
-    if _TEMPLATE.match(text, at) or (sign == ":" and text.startswith("//", at)):
+    if _TEMPLATE.match(text, at) or sign == "==" or (sign == ":" and text.startswith("//", at)):
         return None
     bare = (_BARE if sign == "=" else _SPOKEN).match(text, at)
     if bare is None:
         return None
     value = bare[0].rstrip(".:?") if sign != "=" else bare[0]
-    if not value or _PLACEHOLDER.fullmatch(value) or _CODE.fullmatch(value) or text[bare.end() : bare.end() + 1] == "(":
+    if (
+        not any(map(str.isalnum, value))
+        or _PLACEHOLDER.fullmatch(value)
+        or _CODE.fullmatch(value)
+        or text[bare.end() : bare.end() + 1] == "("
+    ):
         return None
     return (at, at + len(value)) if _plausible(text, at + len(value), value, kind, sign) else None
 
@@ -231,6 +252,55 @@ def _plausible(text: str, end: int, value: str, kind: str, sign: str) -> bool:
     if sign == "is":
         return len(value) >= _SAID_LENGTH and not value.islower() and not value.istitle() and not value.isupper()
     return len(value) >= _SHORT_WORD or not (value.islower() or value.istitle()) or text[end : end + 1] in {"\n", ""}
+
+
+# --- what stands in a container under a name -------------------------------------------------------------------------
+_LONGEST_CONTAINER: Final = 65_536
+_SCHEMA: Final = re.compile(
+    r"\{\s{0,64}\\{0,7}[\"'](?:\$ref|anyOf|allOf|oneOf|enum|description|title|"
+    r"type\\{0,7}[\"']\s{0,4}:\s{0,4}\\{0,7}[\"'\[](?:string|integer|number|boolean|array|object|null))"
+)
+_PART: Final = re.compile(r"(\\{0,7}[\"'`])\1|[\[({]|[\])}]|\\{0,7}[\"'`]|-?\d[\d.eE+\-]{0,40}+")
+_KEY_END: Final = re.compile(r"\\{0,7}[\"'`]\s{0,4}:")
+
+
+def _container(seen: Views, at: int, kind: str) -> Iterator[Match]:
+    """Yield the values in the container that opens at *at*, at any depth; the schema of a parameter holds none."""
+    text = seen.text
+    if at < seen.walked or _SCHEMA.match(text, at):
+        return
+    last, depth = min(len(text), at + _LONGEST_CONTAINER), 0
+    while part := _PART.search(text, at, last):
+        at = part.end()
+        if part[0] in _OPEN:
+            depth += 1
+        elif part[0] in _CLOSE:
+            depth -= 1
+            if not depth:
+                break
+        elif part[0][-1].isdigit() or part[0][-1] == ".":
+            if kind in _NUMBER_KINDS or kind == "ADDRESS":
+                yield Match(*part.span(), kind, 30)
+        elif part[1] is None and (quoted := _QUOTED.match(text, part.start())):
+            start, end = _inside(text, quoted)
+            at = end + len(part[0])
+            if not _KEY_END.match(text, end) and not _PLACEHOLDER.fullmatch(text, start, end):
+                yield Match(start, end, kind, 30)
+    seen.walked = at
+
+
+_OPEN: Final = frozenset("[({")
+_CLOSE: Final = frozenset("])}")
+
+
+def _inside(text: str, quoted: re.Match[str]) -> Span:
+    """Return where a quoted value lies: what escapes its opening quote stands before the closing one too."""
+    close = text.find(quoted[2], quoted.end(), quoted.end() + _MOST_ESCAPES)
+    end = quoted.end() if close < 0 else close - len(quoted["escape"])
+    return quoted.start(3), end if end > quoted.start(3) else quoted.end()
+
+
+_MOST_ESCAPES: Final = 9
 
 
 # --- forms and cookies -----------------------------------------------------------------------------------------------

@@ -24,12 +24,12 @@ _WORDS: Final = _table(
         appeler gsm signal reach landline ph mob whatsapp callback chiama chiamare ligue ligar bel bellen dzwon ruf
         rufen anrufen anruf reachable phones
     """,
-        "CREDIT_CARD": "card visa mastercard amex maestro tarjeta kreditkarte carte carta cc",
+        "CREDIT_CARD": "card visa mastercard amex maestro tarjeta kreditkarte carte carta",
         "US_SSN": "ssn itin",
         "DATE_OF_BIRTH": "dob birth born bday geb née né nee nacido nacida nato nata urodzony urodzona ur",
         "ID": """
         passport nhs nino pesel cpf cnpj bsn cpr ahv avs nir insee dni nie nif cif sin tfn cnp egn amka oib emso jmbg
-        svnr mrn curp rfc pan rrn nric hetu rut cuit aadhaar aadhar taxpayer licence license identity medicare voter
+        svnr mrn curp pan rrn nric hetu rut cuit aadhaar aadhar taxpayer licence license identity medicare voter
         ppsn pps steuer idnr kennitala teudat ein tin utr
     """,
         "COUNT": """

@@ -53,10 +53,15 @@ def _secret(seen: Views, at: int, end: int) -> Match | None:
     word = seen.text[at:end]
     if word.startswith("eyJ"):
         return _jwt(seen.text, at)
-    if found := _of_vendor(seen, at, end) or _of_form(seen, at, end, word) or _announced(seen, at, end):
+    # Ids of traces, spans and commits are most of the long words there are, and no vendor's key looks like one.
+    found = None if _IDENTIFIER.fullmatch(word) else _of_vendor(seen, at, end) or _of_form(seen, at, end, word)
+    if found := found or _announced(seen, at, end):
         return found
     _carried(seen, at, end)
     return None
+
+
+_IDENTIFIER: Final = re.compile(r"[0-9a-f\-]{16,64}")
 
 
 def _of_vendor(seen: Views, at: int, end: int) -> Match | None:
@@ -65,7 +70,7 @@ def _of_vendor(seen: Views, at: int, end: int) -> Match | None:
     if at and text[at - 1] == ".":
         head = _DOTTED.search(text, max(0, at - 20), at)
         start = head.start() if head and head.end() == at and opens(seen, head.start()) else at
-    bot = _BOT.search(text, max(0, at - 12), end)
+    bot = _BOT.search(text, max(0, at - 12), end) if text[at - 1 : at] == ":" else None
     if bot and bot.end() == end:
         return Match(bot.start(), end, "SECRET", 80)
     for begin in {start, at}:

@@ -42,17 +42,36 @@ def digit_runs(seen: Views) -> Iterator[Match]:
     shape, at, end = seen.shape, 0, 0
     while run := _RUN.search(shape, at):
         start = run.start()
-        for place in _places(run[0]):
+        digits = run[0]
+        for place in _places(digits) if not _is_numbered(shape, start, digits) else ():
             if start + place.start >= end and (
                 found := place.read(seen, start + place.start, start + place.end, place.alone)
             ):
                 yield found
                 end = found.end
         at = run.end()
-        if (shape[start - 1 : start] == b"A" or shape[at : at + 1] == b"A") and (span := lettered_id(seen, at - 1)):
+        lettered = shape[at : at + 1] == b"A" and (digits[-1:] in _GAPS or shape[start - 1 : start] == b"A")
+        if lettered and (span := lettered_id(seen, at - 1)):
             yield Match(*span, "ID", 58)
         if at - start == _LONGEST_RUN:  # a number may lie across the cut
             at = _group_after(shape, at - _OVERLAP, at)
+
+
+_GAPS: Final = frozenset({b" ", b"-"})
+_SHORTEST_CARD: Final = 12
+
+
+def _is_numbered(shape: bytes, start: int, run: bytes) -> bool:
+    """Tell whether a *run* is the number in an id like ``ORD-48213377``."""
+    return (
+        len(run) < _SHORTEST_CARD
+        and run.isdigit()
+        and shape[start - 1 : start] in _JOINED
+        and shape[start - 2 : start - 1].isalpha()
+    )
+
+
+_JOINED: Final = frozenset({b"-", b"_"})
 
 
 def _group_after(shape: bytes, at: int, end: int) -> int:
@@ -135,7 +154,13 @@ def _edges(seen: Views, start: int, end: int) -> bool:
 def _card(seen: Views, start: int, end: int, alone: bool) -> Match | None:  # noqa: ARG001, FBT001 - a reader
     if not _edges(seen, start, end):
         return None
-    return Match(start, end, "CREDIT_CARD", 60) if validators.card(_digits(seen.text[start:end])) else None
+    if not validators.card(_digits(seen.text[start:end])):
+        return None
+    as_float = _FLOAT.match(seen.text, end)  # a column of numbers was read as one of floats
+    return Match(start, as_float.end() if as_float else end, "CREDIT_CARD", 60)
+
+
+_FLOAT: Final = re.compile(r"\.0{1,2}(?!\d)")
 
 
 def _announced_card(seen: Views, start: int, end: int, alone: bool) -> Match | None:  # noqa: ARG001, FBT001 - a reader
@@ -188,15 +213,15 @@ def _phone(seen: Views, start: int, end: int, alone: bool) -> Match | None:  # n
     number = text[first:end].replace("\xa0", " ").replace("\t", " ")
     if phones.is_date(number) or (text[end : end + 1] in {":", ".", "-", "/"} and text[end + 1 : end + 2].isdigit()):
         return None
-    written = phones.national(number, alone=alone) and not (
-        number.count(".") == 1 and number.replace(".", "").isdigit()
-    )
+    written = phones.national(number, alone=alone) and not _AMBIGUOUS.fullmatch(number)
     said = announced(seen, first)
     if said == "COUNT" if written else said != "PHONE" and not _AFTER.match(seen.lower, end):
         return None
-    if not written and not _FEWEST <= sum(map(str.isdigit, number)) <= _MOST:
-        return None
     return Match(first, phones.with_extension(text, end), "PHONE", 45)
+
+
+_AMBIGUOUS: Final = re.compile(r"\d{1,12}\.\d{1,12}|\d{5}-\d{4}")
+"""A decimal, a postal code of the US: phone numbers only where a word says so."""
 
 
 def _id(form: ids.Form) -> Callable[[Views, int, int, bool], Match | None]:
@@ -231,7 +256,7 @@ def _document(seen: Views, start: int, end: int, alone: bool) -> Match | None:  
 _INSIDE: Final = frozenset({b"-", b"_", b".", b"/", b"+", b"@"})
 _LETTERS_BEFORE: Final = 3
 _CAPITAL: Final = ord("A")
-_LETTERS_AFTER: Final = re.compile(r"[A-Z0-9]{1,6}", re.ASCII)
+_LETTERS_AFTER: Final = re.compile(r"[A-Z0-9]{1,12}", re.ASCII)
 
 
 def _born(seen: Views, start: int, end: int, alone: bool) -> Match | None:  # noqa: ARG001, FBT001 - a reader
@@ -279,7 +304,7 @@ _FIRST: Final[_Forms] = (
 )
 _LAST: Final[_Forms] = (
     _table(*((form.shape, _id(form), form.alone) for form in ids.FORMS if not form.sure)),
-    _table((rb"0{6,14}", _document, True), (rb"0{2,4}([ \-])0{2,6}(?:\1?0{2,6})?", _document, True)),
+    _table((rb"0{6,14}", _document, True), (rb"0{1,8}(?:[ \-./]0{1,8}){1,6}", _document, True)),
 )
 _ANY: Final = re.compile(rb"0{6}|0{1,6}[ .\-/_()]{1,2}0")
 

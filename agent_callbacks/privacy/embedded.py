@@ -3,33 +3,54 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, TypeAlias
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 import orjson
 
 if TYPE_CHECKING:
     from agent_callbacks.privacy.match import Match
+    from agent_callbacks.privacy.plain import Plain
 
-__all__ = ["Piece", "fitted", "is_glued", "is_json", "quoted", "spliced"]
+__all__ = ["UNPARSED", "Piece", "fitted", "is_glued", "keeps_json", "parsed", "quoted", "spliced"]
 
 Piece: TypeAlias = tuple[int, int, str]
 """Where a piece lies, and what stands for it."""
 
-_LONGEST_JSON: Final = 4 * 1024 * 1024
+
+class Unparsed(Enum):
+    """What stands for text that is no JSON: JSON has a null of its own."""
+
+    UNPARSED = auto()
+
+
+UNPARSED: Final = Unparsed.UNPARSED
+_OPENERS: Final = ("{", "[")
 _BEFORE: Final = re.compile(r"[:\[,]\s{0,64}\Z")
 _AFTER: Final = re.compile(r"\s{0,64}[,}\]]")
 _QUOTE: Final = re.compile(r"(?:\A|[^\\])(\\{0,31}\")")
 _NEAR: Final = 512
 
 
-def is_json(text: str) -> bool:
-    """Tell whether *text* is JSON."""
-    if len(text) > _LONGEST_JSON:
-        return False
+def parsed(text: str) -> Plain | Unparsed:
+    """Return what JSON *text* says, ``UNPARSED`` where it is none."""
     try:
-        orjson.loads(text)
+        return cast("Plain", orjson.loads(text))
     except orjson.JSONDecodeError:
+        return UNPARSED
+
+
+def keeps_json(before: Plain | Unparsed, after: Plain | Unparsed) -> bool:
+    """Tell whether *after* is still JSON where *before* was, also in its strings."""
+    if after is UNPARSED:
         return False
+    if type(before) is str and type(after) is str and before[:1] in _OPENERS:
+        inner = parsed(before)
+        return inner is UNPARSED or keeps_json(inner, parsed(after))
+    if isinstance(before, list) and isinstance(after, list):
+        return all(map(keeps_json, before, after))
+    if isinstance(before, dict) and isinstance(after, dict):
+        return len(before) == len(after) and all(map(keeps_json, before.values(), after.values()))
     return True
 
 
@@ -58,20 +79,21 @@ def fitted(text: str, pieces: list[Piece], visible: int, room: int) -> str:
     """Return the first *visible* characters of *text* cleaned, in at most *room* bytes, without a match on the edge."""
     parts: list[str] = []
     done = 0
-    for start, end, marker in [*pieces, (visible, visible, "")]:
+    for start, end, marker in pieces:
         piece = text[done : min(start, visible)]
         kept = piece.encode()[:room].decode("utf-8", "ignore")
         parts.append(kept)
         room -= len(kept.encode())
         if kept != piece or end > visible or start >= visible or len(marker) > room:
-            break
+            return "".join(parts)
         parts.append(marker)
         room -= len(marker)
         done = end
+    parts.append(text[done:visible].encode()[:room].decode("utf-8", "ignore"))
     return "".join(parts)
 
 
-_GLUE: Final = re.compile(r"[\w+\-]|[./'\"\\]\w|[\"'\\]{0,2}\s{0,3}[:=]|\s\d")
+_GLUE: Final = re.compile(r"[\w+\-]|[./'\"\\]\w|[\"'\\]{0,2}\s{0,3}[:=]|[ \t]\d")
 
 
 def is_glued(text: str, match: Match) -> bool:

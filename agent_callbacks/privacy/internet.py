@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from agent_callbacks.privacy import validators
 from agent_callbacks.privacy.views import closes, opens
@@ -68,12 +68,18 @@ _ANNOUNCED: Final = re.compile(r"(?i:e-?mail|mail|correo|courriel|reach|contact|
 _BACK: Final = 80
 _ANNOUNCED_BEFORE: Final = 40
 _NEAR: Final = 8
+_PLAIN_AT: Final = re.compile(r" at [\w\-]{1,40}+\.[\w.]{1,40}+(?! ?[(\[]| dot )")
 _AT: Final = re.compile(rb"@|at\b|arroba|\(a\)")
 
 
 def spelled_email(seen: Views, at: int) -> Span | None:
     """Return an e-mail address that is spelled out (``jane at example dot com``) around the sign or word at *at*."""
     text = seen.text
+    plain = _PLAIN_AT.match(text, at)
+    if plain and text[max(0, at - 1) : at].isalpha() and not _MAILBOX.match(text, at + len(" at ")):
+        word = text[max(0, at - _BACK) : at].rsplit(None, 1)[-1:]
+        if word and word[0].isalpha():  # nobody's mailbox: people meet at places
+            return None
     none = at + _BACK // 2  # whatever begins before that would have been seen
     if not _AT.search(seen.lower, max(0, at - _BACK), at + _NEAR):
         return None
@@ -137,9 +143,7 @@ def ipv6(seen: Views, at: int) -> Span | None:
     start = at - (back.end() if back else 0)
     while start < at and text[start] == ":" and text[start + 1] != ":":  # the colon of `ip:2001:...`
         start += 1
-    match = _HEX.match(text, start)
-    if match is None:
-        return None
+    match = cast("re.Match[str]", _HEX.match(text, start))  # at least the colon
     address = match[0] if match[0].endswith("::") else match[0].rstrip(":")
     end = start + len(address)
     colons = address.count(":")

@@ -35,8 +35,8 @@ _WHOLE: Final[Mapping[str, str]] = _table(
         webhookurl webhooksecret dsn privkey mnemonic seedphrase recoverycode recoverycodes backupcodes xapikey
         apikeyid xamzsecuritytoken sshkey pgpkey licensekey hmackey signingkey masterkey mdp kennwort contrasena
         contraseña clave clavesecreta motdepasse senha wachtwoord haslo parola salasana losenord adgangskode
-        credential credentials token secret password apikey csrf xcsrftoken csrftoken xsrftoken idtoken databaseurl
-        redisurl mongourl amqpurl
+        credential credentials token secret password passwords apikey apikeys csrf xcsrftoken csrftoken xsrftoken
+        idtoken databaseurl redisurl mongourl amqpurl
     """,
         "EMAIL": "email emails emailaddress mail mailaddress emailaddresses correo correoelectronico courriel",
         "PHONE": """
@@ -74,7 +74,7 @@ _WHOLE: Final[Mapping[str, str]] = _table(
         licensenumber licencenumber dlnumber identitycard identitynumber idcard idcardnumber dni nie nif cif
         codicefiscale pesel nip cpf cnpj aadhaar aadhaarnumber aadhar pannumber pancard steuerid steuernummer
         steueridentifikationsnummer idnr nir numerosecuritesociale numerosecu insee bsn burgerservicenummer
-        personnummer personalnumber personalid fodselsnummer cprnumber cpr hetu ahv ahvnummer rut curp rfc cuit cuil
+        personnummer personalnumber personalid fodselsnummer cprnumber cpr hetu ahv ahvnummer rut curp cuit cuil
         sin voterid medicare medicarenumber tfn ppsn citizenid residentid rodnecislo cnp egn amka tckimlik rrn
         medicalrecordnumber mrn socialinsurancenumber
     """,
@@ -127,6 +127,8 @@ _PLAIN: Final = re.compile(
     r"(?:bos|cls|continuation|continue|cancellation|eos|first|last|mask|next|output|input|pad|page|per|prompt|sep|"
     r"special|stop|sync|think|unk|each|every|new|pagination|cursor|image|sub|max|min)_?token\Z|"
     r"(?:no|by|first|second|last|bounding|boarding|low|high|all|single|multi|one|two|by)_pass\Z|"
+    r"(?:ip|ipv4|ipv6|mac|memory|host|server|bind|listen|socket|web|url|net|network|remote|local|peer|contract|base|start|end|"
+    r"hardware|bluetooth|byte|virtual|physical)_?addr(?:ess)?\Z|"
     r"(?:checkpoint|conversation|chat|trace|agent|run|thread|langfuse|lc|user|openai|analytics|voice)_session_id\Z"
 )
 

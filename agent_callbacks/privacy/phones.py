@@ -106,8 +106,6 @@ def national(text: str, *, alone: bool) -> bool:
         text: Digits with their separators, from the first to the last.
         alone: No number stands next to it, so the groups belong together.
     """
-    if _DATE.match(text):
-        return False
     if _SURE.fullmatch(text):
         return True
     if text.startswith("00"):

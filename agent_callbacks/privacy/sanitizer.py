@@ -260,30 +260,28 @@ class Sanitizer:
         matches = self._matches(text)
         if not matches:
             return text
-        if text.lstrip()[:1] in _JSON_OPENERS and embedded.is_json(text):
-            return self._json(text, matches)
+        if text.lstrip()[:1] in _JSON_OPENERS and (value := embedded.parsed(text)) is not embedded.UNPARSED:
+            return self._json(text, value, matches)
         return self._replaced(text, matches)
 
-    def _json(self, text: str, matches: list[Match]) -> str:
+    def _json(self, text: str, value: Plain, matches: list[Match]) -> str:
         """Return JSON *text* cleaned in place, so that it stays JSON; where that cannot be, it is written anew."""
         pieces = [
             (match.start, match.end, embedded.quoted(text, match, self._marked(text, match))) for match in matches
         ]
         result = embedded.spliced(text, pieces)
-        if embedded.is_json(result):
+        if embedded.keeps_json(value, embedded.parsed(result)):
             return result
-        return orjson.dumps(self._walk(plain.BYTES).plain(orjson.loads(text), 1)).decode()
+        return orjson.dumps(self._walk(plain.BYTES).plain(value, 1)).decode()
 
     def _replaced(self, text: str, matches: list[Match]) -> str:
         """Return *text* with its matches replaced; what stood glued to one is looked at again, in new surroundings."""
-        for _ in range(_ROUNDS):
-            glued = any(embedded.is_glued(text, match) for match in matches)
+        rounds = 1
+        while matches:
+            glued = rounds < _ROUNDS and any(embedded.is_glued(text, match) for match in matches)
             text = embedded.spliced(text, [(match.start, match.end, self._marked(text, match)) for match in matches])
-            if not glued:
-                break
-            matches = self._matches(text)
-            if not matches:
-                break
+            matches = self._matches(text) if glued else []
+            rounds += 1
         return text
 
     def _marked(self, text: str, match: Match) -> str:
@@ -384,7 +382,7 @@ class Sanitizer:
 
     def _walk(self, room: int) -> Walk:
         if not self.enabled:
-            return Walk(_only_encodable, _no_kind, _no_mark, room)
+            return Walk(_only_encodable, _no_kind, self._mark, room)
         return Walk(self._leaf, self._kind, self._mark, room, self._state.keys)
 
     def _kind(self, key: str) -> str | None:
@@ -422,10 +420,6 @@ def _only_encodable(text: str, bound: int | None) -> str:
 
 def _no_kind(_key: str) -> None:
     return None
-
-
-def _no_mark(kind: str, _value: object) -> str:
-    return f"[{kind}]"
 
 
 def _small_dict(value: object) -> dict[object, Any] | None:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["columns", "inserts"]
 
 _LONGEST_HEAD: Final = 400
-_MOST_ROWS: Final = 5000
 _SEPARATORS: Final = ("|", "\t", ";", ",")
 _FEWEST: Final = 2
 _HEADING: Final = re.compile(r"[\w .\-/#()]{0,40}")
@@ -47,9 +46,7 @@ def _kind(name: str, names: Names) -> str | None:
 
 
 def _rows(text: str, at: int, separator: str, kinds: list[str | None]) -> Iterator[Match]:
-    for _ in range(_MOST_ROWS):
-        if at >= len(text):
-            return
+    while at < len(text):
         end = text.find("\n", at)
         end = len(text) if end < 0 else end
         cells = _cells(text, at, end, separator)
@@ -87,9 +84,8 @@ _INSERT: Final = re.compile(
     r"(?i:insert\s{1,4}into\s{1,4}[\w.\"`\[\]]{1,120}\s{0,4})\(([^()]{1,1000})\)\s{0,4}(?i:values)\s{0,4}"
 )
 _VALUE: Final = re.compile(
-    r"\s{0,4}(?:E?'((?:[^'\\]|''|\\.){0,4096}+)'|\"([^\"\n]{0,4096}+)\"|([^,()'\"]{1,256}+))\s{0,4}"
+    r"\s{0,4}(?:E?'((?:[^'\\]|''|\\.){0,4096}+)'|\"([^\"\n]{0,4096}+)\"|([^,()'\"]{1,256}+)(\([^()]{0,128}\))?)\s{0,4}"
 )
-_MOST_VALUES: Final = 20_000
 
 
 def inserts(seen: Views) -> Iterator[Match]:
@@ -101,25 +97,27 @@ def inserts(seen: Views) -> Iterator[Match]:
 
 
 def _tuples(text: str, at: int, kinds: list[str | None]) -> Iterator[Match]:
-    place = 0
-    for _ in range(_MOST_VALUES):
-        sign = text[at : at + 1]
-        if sign == "(":
-            place = 0
-        elif sign not in {",", ")"} or (sign == ")" and text[at + 1 : at + 2] not in {",", ""}):
+    if not text.startswith("(", at):
+        return
+    place, at = 0, at + 1
+    while value := _VALUE.match(text, at):
+        group = value.lastindex or 0
+        if (
+            group < _CALL
+            and place < len(kinds)
+            and (kind := kinds[place])
+            and value[group].strip().lower() not in _NO_VALUES
+        ):
+            yield Match(*value.span(group), kind, 32)
+        place, at = place + 1, value.end()
+        if text.startswith(",", at):
+            at += 1
+        elif following := _NEXT.match(text, at):
+            place, at = 0, following.end()
+        else:
             return
-        at += 1
-        value = _VALUE.match(text, at) if sign != ")" else None
-        if value is None:
-            while text[at : at + 1].isspace() or (sign == ")" and text[at : at + 1] == ","):
-                at += 1
-            continue
-        if sign == "," and place == 0:
-            return
-        kind = kinds[place] if place < len(kinds) else None
-        group = next(number for number in (1, 2, 3) if value[number] is not None)
-        start, stop = value.span(group)
-        if kind and value[group].strip() and value[group].strip().lower() not in {"null", "default", "?"}:
-            yield Match(start, stop, kind, 32)
-        place += 1
-        at = value.end()
+
+
+_CALL: Final = 4
+_NEXT: Final = re.compile(r"\)\s{0,8},\s{0,8}\(")
+_NO_VALUES: Final = frozenset({"", "null", "default", "?"})

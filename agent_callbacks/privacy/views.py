@@ -53,6 +53,7 @@ class Views:
             is there is asked here first.
         names: What the names in the text say of their values.
         carried: Text that stands in another writing (base64, hexadecimal) between two positions, found on the way.
+        walked: Up to where a container under a telling name was gone through.
         tried: Up to where that was tried; what is long must not be decoded at each of its words.
     """
 
@@ -65,6 +66,7 @@ class Views:
     names: Names = NAMES
     carried: list[tuple[int, int, str]] = field(default_factory=list[tuple[int, int, str]])
     tried: int = 0
+    walked: int = 0
 
 
 def views(text: str, names: Names = NAMES) -> Views:

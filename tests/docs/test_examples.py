@@ -25,6 +25,10 @@ EXPECTED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("agent.run.support", *STEP, "tool.lookup_customer", "SELECT customers", "agent.step.2", "llm.chat"),
         ("its statement, as exported: SELECT name FROM customers WHERE email = '[EMAIL]'", "its user: u-17"),
     ),
+    "presidio_recognizer": ((), (
+        "patterns alone: Dear Ines Moreau, Bo Lee ([EMAIL]) will call you on [PHONE].",
+        "with Presidio:  Dear [PERSON], [PERSON] ([EMAIL]) will call you on [PHONE].",
+    )),
     "quickstart": (
         ("agent.run.support", *STEP, "tool.lookup_order", "tool.shop_hours", "agent.step.2", "llm.chat"),
         ("Order 1042 has left the warehouse", "user u-17 · session s-9 · variant prompt-b"),
@@ -46,6 +50,8 @@ EXPECTED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
 }  # fmt: skip
 """Example -> the names in its picture, and what else it says."""
+NEEDS: dict[str, str] = {"presidio_recognizer": "presidio_analyzer"}
+"""What an example needs that the tests of the others do not: it has an environment of its own in tox.ini."""
 LOGS = frozenset({"otlp_backend"})
 """These show a failure on purpose, about which the exporter logs."""
 
@@ -62,6 +68,8 @@ def test_every_example_is_run() -> None:
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_example(name: str, tmp_path: Path) -> None:
     """The example runs offline to its end and prints its picture."""
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name], reason=f"runs in the tox environment {NEEDS[name].partition('_')[0]}")
     done = subprocess.run(
         [sys.executable, "-W", "error::ResourceWarning", "-m", f"examples.{name}.main"], cwd=ROOT,
         env={**os.environ, "XDG_STATE_HOME": str(tmp_path)},

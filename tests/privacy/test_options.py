@@ -133,6 +133,7 @@ def test_allowed_types_keys_values_and_networks() -> None:
     assert {"contact_email": "x"} == own.clean_value({"contact_email": "x"})
     assert "help@b.io [EMAIL]" == own.clean("help@b.io a@b.io")
     assert "192.0.2.7" == Sanitizer().clean("192.0.2.7")
+    assert "[IP]" == Sanitizer(allow_networks=()).clean("192.0.2.7")
 
 
 def test_own_keys_hold_in_text() -> None:

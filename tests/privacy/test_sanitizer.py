@@ -192,6 +192,31 @@ def test_bytes_are_bounded(value: object, bound: int) -> None:
     assert b"[TRUNCATED" in text
 
 
+def test_json_text_is_shortened_by_parts() -> None:
+    """JSON in a string that does not fit stays JSON; what is no JSON, or too long to be read as such, is cut."""
+    text = orjson.dumps({"note": "to a@b.io", "rest": ["word " * 9] * 9}).decode()
+    shortened = SANITIZER.clean_value(text, 200)
+    assert "to [EMAIL]" == orjson.loads(str(shortened))["note"]
+    assert str(SANITIZER.clean_value("{" + text, 200)).startswith('{{"note":"to [EMAIL]"')
+    assert str(SANITIZER.clean_value("[" + " " * (4 * 1024 * 1024), 200)).endswith("bytes]")
+
+
+def test_small_dicts_take_the_short_way() -> None:
+    """A small dict of known keys is cleaned without a walk, with the same result."""
+    fresh = Sanitizer()
+    value = {"note": "to a@b.io", "n": 7, "more": {"note": "x", "none": None}, "list": [4111111111111111]}
+    expected = '{"note":"to [EMAIL]","n":7,"more":{"note":"x","none":null},"list":["[CREDIT_CARD]"]}'
+    assert [expected, expected] == [fresh.clean_json(value), fresh.clean_json(value)]
+    del value["list"]
+    assert 2 == len({fresh.clean_json(value), fresh.clean_json(value, 20)})
+    assert "[CYCLE]" in fresh.clean_json({"note": cycle()})
+    assert '{"note":{"note":{"note":{"note":"x"}}}}' == fresh.clean_json({"note": {"note": {"note": {"note": "x"}}}})
+    assert "a@b.io" not in Sanitizer(allow_values=frozenset({"x"})).clean_json({"a@b.io": "[EMAIL] c@d.io"})
+    loop: dict[str, object] = {}
+    loop["again"] = loop
+    assert '{"again":"[CYCLE]"}' == fresh.clean_json(loop)
+
+
 def test_missing_bytes_are_counted() -> None:
     """A shortened leaf says how many bytes are gone."""
     assert "a b a b a b a b a b a b [TRUNCATED: 376 bytes]" == SANITIZER.clean_value("a b " * 100, 64)
