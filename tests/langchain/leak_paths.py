@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from langchain.agents import create_agent
@@ -607,19 +606,19 @@ def streamed_answer_of_a_task(seed: str, handler: AgentCallbackHandler) -> None:
 
 @path(untold=True)
 def streamed_answer_left_in_the_middle(seed: str, handler: AgentCallbackHandler) -> None:
-    for read in (2, 5, len(seed) // 2, len(seed) - 2):
-        stream = model(says(f"{seed}, hello"), chunk_chars=1).stream("hi", config(handler))
-        for _ in range(read):
+    for part in seed.split(" | "):
+        stream = model(says(f"{part}, hello"), chunk_chars=1).stream("hi", config(handler))
+        for _ in range(len(part) - 2):
             next(stream)
         stream.close()
 
 
 @path()
 def streamed_answer_that_breaks(seed: str, handler: AgentCallbackHandler) -> None:
-    for kept in (len(seed) // 2, len(seed) - 2, len(seed)):
-        script = [Cut(f"it is {seed}"[: 6 + kept], Expected(f"lost {seed}"))]
+    for part in seed.split(" | "):
+        script = [Cut(f"it is {part[:-2]}", Expected(f"lost {part}"))]
         with quietly():
-            list(ScriptedChat(script=script, chunk_chars=2).stream("hi", config(handler)))
+            list(ScriptedChat(script=script, chunk_chars=5).stream("hi", config(handler)))
 
 
 @path()
