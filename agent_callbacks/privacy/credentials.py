@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["bearer", "is_random", "long_words", "private_key", "webhook"]
 
 _LONG: Final = b"w" * 16
-_DOTTED: Final = re.compile(r"[\w\-]{1,20}\.", re.ASCII)
+_LONGEST_HEAD: Final = 26
+_DOTTED: Final = re.compile(r"(?<![\w\-])(?:[\w\-]{1,12}\.){1,2}\Z", re.ASCII)
 _BODY: Final = re.compile(r"[\w\-]{0,8192}+(?:[.:~][\w\-]{16,512}+){0,3}={0,2}", re.ASCII)
 _MIXED_RUN: Final = re.compile(r"[A-Za-z0-9]{10,64}+")
 _HEAD: Final = 96
@@ -68,12 +69,12 @@ def _of_vendor(seen: Views, at: int, end: int) -> Match | None:
     text = seen.text
     start = at
     if at and text[at - 1] == ".":
-        head = _DOTTED.search(text, max(0, at - 20), at)
-        start = head.start() if head and head.end() == at and opens(seen, head.start()) else at
+        head = _DOTTED.search(text, max(0, at - _LONGEST_HEAD), at)
+        start = head.start() if head and opens(seen, head.start()) else at
     bot = _BOT.search(text, max(0, at - 12), end) if text[at - 1 : at] == ":" else None
     if bot and bot.end() == end:
         return Match(bot.start(), end, "SECRET", 80)
-    for begin in {start, at}:
+    for begin in (start, at):
         if _has_prefix(text[begin:end]):
             return Match(begin, _body_end(text, end), "SECRET", 80)
     return None
