@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "demo": ("agent_callbacks.cli.demo.command", "demo"),
     "ls": ("agent_callbacks.cli.ls", "ls"),
+    "scan": ("agent_callbacks.cli.scan", "scan"),
     "show": ("agent_callbacks.cli.show", "show"),
 }
 

@@ -31,10 +31,6 @@ __all__ = ["SanitizingSpanExporter"]
 
 logger = logging.getLogger("agent_callbacks")
 
-_IDENTITIES: Final = frozenset({
-    keys.USER_ID, keys.SESSION_ID, keys.CONVERSATION_ID, keys.TOOL_CALL_ID, keys.RESPONSE_ID, keys.RUN_THREAD_ID,
-    keys.CHECKPOINT_ID, "enduser.id", "enduser.pseudo.id",
-})  # fmt: skip
 # Who a process runs as (https://opentelemetry.io/docs/specs/semconv/registry/attributes/process/): a person's login.
 _LOGINS: Final = frozenset({
     "process.owner", "process.user.name", "process.real_user.name", "process.saved_user.name", "user.name",
@@ -174,7 +170,7 @@ class SanitizingSpanExporter(SpanExporter):
         return new_key, value if one == "1" or value is None or isinstance(value, bool) else one
 
     def _checked(self, key: str, value: object) -> tuple[str, Any]:
-        if key in _IDENTITIES and isinstance(value, str):
+        if key in keys.IDENTITIES and isinstance(value, str):
             cleaned = self._sanitizer.clean_identity(value)
             return key, value if cleaned == value else cleaned
         rule = _PERSON_RULE if key in _LOGINS else key

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import string
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
@@ -12,6 +13,7 @@ import orjson
 
 from agent_callbacks.privacy import embedded, plain
 from agent_callbacks.privacy.detectors import Match, merged, search
+from agent_callbacks.privacy.findings import Report
 from agent_callbacks.privacy.keys import NAMES, Names, key_kind, key_name
 from agent_callbacks.privacy.memo import UNKNOWN, Memo
 from agent_callbacks.privacy.normalize import encodable
@@ -67,6 +69,7 @@ class _State:
     names: Names
     failures: int = 0
     oversized: int = 0
+    counts: Counter[str] = field(default_factory=Counter[str])
     reported: bool = False
     memo: Memo = field(default_factory=Memo)
     keys: set[str] = field(default_factory=set[str])
@@ -212,13 +215,28 @@ class Sanitizer:
         """Return any object as compact JSON, cleaned and bounded like ``clean_value``."""
         return self._guarded(self._clean_json, value, max_bytes)
 
-    def matches(self, text: str) -> list[Match]:
+    def matches(self, text: str, *, identity: bool = False) -> list[Match]:
         """Return what ``clean`` would replace in *text*: positions, types and ranks, in order.
+
+        Args:
+            text: Any text.
+            identity: Return what ``clean_identity`` would replace instead.
 
         Raises:
             Exception: What a recognizer raises; ``clean`` fails closed instead.
         """
-        return self._matches(text)
+        return self._matches(text, unmistakable=identity)
+
+    def kind(self, key: str, value: object) -> str | None:
+        """Return the type by which ``clean_value`` would replace *value* because of its *key*, None if it would not."""
+        cleaned = self._clean_value({key: value}, None)
+        kind = self._kind(key)
+        kept = type(cleaned) is dict and value in cleaned.values()
+        return None if kept else kind
+
+    def report(self) -> Report:
+        """Return what was done so far, for tests: what was replaced, by type, and what could not be read."""
+        return Report(dict(self._state.counts), self.failures, self.oversized)
 
     # --- one text ----------------------------------------------------------------------------------------------------
     def _guarded(self, work: Callable[[_A, int | None], _T], value: _A, bound: int | None) -> _T | str:
@@ -286,6 +304,7 @@ class Sanitizer:
 
     def _marked(self, text: str, match: Match) -> str:
         mode = self.modes.get(match.kind, "replace")
+        self._state.counts[match.kind] += 1
         if mode == "replace":
             return f"[{match.kind}]"
         return marked(match.kind, text[match.start : match.end], mode, self._state.pseudonyms)
@@ -317,6 +336,7 @@ class Sanitizer:
             for match in (self._matches(text, unmistakable=True) if self.enabled else ())
             if match.start < visible
         ]
+        self._state.counts.update(marker[1:].partition(":")[0] for _, _, marker in pieces)
         # What begins before the cut is replaced whole: somebody whose id is a long token is still the same somebody.
         cleaned = embedded.spliced(text[: max([visible, *(end for _, end, _ in pieces)])], pieces)
         return cleaned if bound is None else cleaned.encode()[:bound].decode("utf-8", "ignore")
@@ -399,6 +419,7 @@ class Sanitizer:
         mode = self.modes.get(kind, "replace")
         if type(value) is str and stands_for(kind, value):
             return value
+        self._state.counts[kind] += 1
         if type(value) not in {str, int}:
             return "" if mode == "drop" else f"[{kind}]"
         return marked(kind, encodable(str(value)), mode, self._state.pseudonyms)

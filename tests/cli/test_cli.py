@@ -203,7 +203,7 @@ class TestRoot:
         """A slip of the finger suggests the command that was meant; anything else lists them all."""
         near, far = run("shwo"), run("xyzzy")
         assert (near.exit_code, "did you mean 'show'?" in near.stderr) == (2, True)
-        assert (far.exit_code, "commands: demo, ls, show" in far.stderr) == (2, True)
+        assert (far.exit_code, "commands: demo, ls, scan, show" in far.stderr) == (2, True)
         assert run("--nope").exit_code == 2
 
     @pytest.mark.parametrize("missing", ["click", "rich"])
