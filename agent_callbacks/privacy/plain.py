@@ -129,9 +129,9 @@ class Walk:
 
     def _fraction(self, number: float) -> float | str | None:
         """Return *number* where it is finite; a spreadsheet gives whole numbers as fractions, account numbers too."""
-        if not -_CARD_SIZED < number < _CARD_SIZED and number - number == 0.0 and number == int(number):
+        if _CARD_SIZED <= abs(number) < _WIDEST and number == int(number):
             cleaned = self._number(int(number))
-            return number if type(cleaned) is int else cast("str", cleaned)
+            return number if type(cleaned) is int else cleaned
         return number if number - number == 0.0 else None
 
     # --- containers --------------------------------------------------------------------------------------------------
