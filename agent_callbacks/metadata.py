@@ -89,11 +89,14 @@ def with_request(request: Request | None, context: Context) -> Context:
 
 
 def baggage_request(context: Context, allowed: tuple[str, ...]) -> Request | None:
-    """Return what OpenTelemetry baggage in *context* says, restricted to the *allowed* keys and capped in length."""
+    """Return what OpenTelemetry baggage in *context* says, restricted to the *allowed* keys.
+
+    It is cut where it is written, after it was cleaned; the propagator bounds what a header may bring in.
+    """
     if not allowed or not (entries := baggage.get_all(context)):
         return None
     said = {
-        key.replace(".", "_"): value[:_MAX_BAGGAGE]
+        key.replace(".", "_"): value
         for key, value in entries.items()
         if key in allowed and isinstance(value, str) and value
     }
@@ -107,7 +110,6 @@ def baggage_request(context: Context, allowed: tuple[str, ...]) -> Request | Non
     )
 
 
-_MAX_BAGGAGE: Final = 256
 _NAMES: Final = ("user_id", "session_id", "variant", "experiment", "content")
 
 

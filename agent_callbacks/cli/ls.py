@@ -30,7 +30,7 @@ _SHORT_ID: Final = 8
 def ls(*, limit: int, session: str | None, user: str | None, since: int, store: str | None, as_json: bool) -> None:
     """List the stored traces, newest first; times are UTC."""
     with terminal.opened(store) as opened:
-        found = opened.traces(limit, session=session, user=user, since_ns=since)
+        found = opened.traces(limit, session=terminal.stored_id(session), user=terminal.stored_id(user), since_ns=since)
         if not found and not as_json:
             terminal.nothing(opened, session, user)
     if as_json:

@@ -21,6 +21,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "ls": ("agent_callbacks.cli.ls", "ls"),
     "names": ("agent_callbacks.cli.names", "names"),
     "rules": ("agent_callbacks.cli.rules", "rules"),
+    "scan": ("agent_callbacks.cli.scan", "scan"),
     "show": ("agent_callbacks.cli.show", "show"),
 }
 

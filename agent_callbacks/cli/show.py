@@ -31,11 +31,7 @@ def show(*, trace: str, session: str | None, user: str | None, store: str | None
     if trace != _LAST and (session is not None or user is not None):
         raise click.UsageError("--session and --user choose the last trace of somebody; leave them out with a TRACE_ID")
     with terminal.opened(store) as opened:
-        if trace == _LAST:
-            trace_id = opened.last_trace_id(session=session, user=user) or terminal.nothing(opened, session, user)
-        else:
-            trace_id = _resolved(opened, trace)
-        found = from_store(opened, trace_id)
+        found = from_store(opened, resolved(opened, trace, session=session, user=user))
     if as_json:
         terminal.echo(json.dumps(document(found), indent=2))  # ASCII: no text of a span can steer the terminal
     else:
@@ -51,7 +47,10 @@ def document(trace: Trace) -> dict[str, Any]:
     }
 
 
-def _resolved(store: Store, prefix: str) -> str:
+def resolved(store: Store, prefix: str, *, session: str | None = None, user: str | None = None) -> str:
+    """Return the id of the trace that begins with *prefix*, or of the ``last`` one; leave with a message otherwise."""
+    if prefix == _LAST:
+        return terminal.last_trace_id(store, session, user)
     if len(prefix) < _SHORTEST_PREFIX:
         raise click.UsageError(f"{prefix!r} is too short for a trace id; give at least {_SHORTEST_PREFIX} characters")
     matching = store.matching(prefix)

@@ -16,6 +16,8 @@ import click
 from agent_callbacks.analysis import cells
 from agent_callbacks.analysis.trace import TraceError
 from agent_callbacks.analysis.waterfall import render
+from agent_callbacks.privacy.pseudonyms import VARIABLE
+from agent_callbacks.privacy.sanitizer import Sanitizer
 from agent_callbacks.store.read import Store
 from agent_callbacks.store.schema import STORE_VARIABLE, StoreError, StoreMissingError
 
@@ -32,6 +34,9 @@ USAGE_ERROR: Final = 2
 _WIDTH_WITHOUT_TERMINAL: Final = 100
 _AGE: Final = re.compile(r"([0-9]{1,9})([smhdw])")
 _SECONDS: Final[Mapping[str, int]] = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_TAGGED: Final = (
+    f"such an id is stored as a tag; set {VARIABLE} to the key of the process that wrote it, or give the tag itself"
+)
 _HOW_TO_GET_ONE: Final = "to get a trace: agent-callbacks demo"
 
 
@@ -89,11 +94,29 @@ def opened(path: str | None) -> Generator[Store]:
         stop(str(error), USAGE_ERROR)
 
 
+def stored_id(value: str | None) -> str | None:
+    """Return an id as the store knows it: an e-mail address stands there as the tag its key gives."""
+    if value is None or not os.environ.get(VARIABLE):
+        return value
+    return Sanitizer().clean_identity(value)
+
+
+def last_trace_id(store: Store, session: str | None, user: str | None) -> str:
+    """Return the id of the trace started last, of this session and user where they are given; leave where none is."""
+    found = store.last_trace_id(session=stored_id(session), user=stored_id(user))
+    return found or nothing(store, session, user)
+
+
 def nothing(store: Store, session: str | None, user: str | None) -> NoReturn:
     """Say that no trace was found, and how to get one."""
     wanted = [f"{title} {value!r}" for title, value in (("session", session), ("user", user)) if value is not None]
     if wanted:
-        stop(f"no trace of {' and '.join(wanted)} in {store.path}; see agent-callbacks ls", NOTHING_FOUND)
+        tagged = any(Sanitizer().matches(value, identity=True) for value in (session, user) if value is not None)
+        stop(
+            f"no trace of {' and '.join(wanted)} in {store.path}; see agent-callbacks ls"
+            + (f"\n{_TAGGED}" if tagged and not os.environ.get(VARIABLE) else ""),
+            NOTHING_FOUND,
+        )
     stop(f"no trace in {store.path}\n{_HOW_TO_GET_ONE}", NOTHING_FOUND)
 
 

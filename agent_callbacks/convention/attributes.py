@@ -29,12 +29,12 @@ Attributes: TypeAlias = dict[str, Scalar | tuple[str, ...] | tuple[float, ...]]
 class Cleaner(Protocol):
     """What turns anything into something that may leave the process."""
 
-    def text(self, text: str) -> str:
-        """Return *text* without personal data."""
+    def text(self, text: str, limit: int | None = None) -> str:
+        """Return *text* without personal data, then cut to *limit* bytes: cut first, half a number is no match."""
         ...
 
-    def identity(self, text: str) -> str:
-        """Return an id with only unmistakable personal data removed."""
+    def identity(self, text: str, limit: int = ...) -> str:
+        """Return an id with only unmistakable personal data removed, then cut to *limit* bytes."""
         ...
 
     def json(self, value: object, limit: int | None = None) -> str:
@@ -77,23 +77,23 @@ def request(value: Request, clean: Cleaner) -> Attributes:
     """Return who asked."""
     found: Attributes = {}
     if value.user_id is not None:
-        found[keys.USER_ID] = clean.identity(value.user_id[:_MAX_LABEL])
+        found[keys.USER_ID] = clean.identity(value.user_id, _MAX_LABEL)
     if value.session_id is not None:
-        found[keys.SESSION_ID] = clean.identity(value.session_id[:_MAX_LABEL])
+        found[keys.SESSION_ID] = clean.identity(value.session_id, _MAX_LABEL)
     if (conversation := value.thread_id or value.session_id) is not None:
-        found[keys.CONVERSATION_ID] = clean.identity(conversation[:_MAX_LABEL])
+        found[keys.CONVERSATION_ID] = clean.identity(conversation, _MAX_LABEL)
     if value.variants:
         # The registry's type is one string; of several experiments each stands in the metadata too.
         experiment, variant = value.variants[0]
-        found[keys.FEATURE_FLAG_KEY] = clean.text(experiment[:_MAX_LABEL])
-        found[keys.FEATURE_FLAG_VARIANT] = clean.text(variant[:_MAX_LABEL])
+        found[keys.FEATURE_FLAG_KEY] = clean.text(experiment, _MAX_LABEL)
+        found[keys.FEATURE_FLAG_VARIANT] = clean.text(variant, _MAX_LABEL)
     more = dict(value.metadata)
     if len(value.variants) > 1:
         more["variants"] = dict(value.variants[:_MAX_LABELS])
     if more:
         found[keys.METADATA] = clean.json(more, _MAX_METADATA)
     if value.tags:
-        found[keys.TAGS] = tuple(clean.text(tag[:_MAX_LABEL]) for tag in value.tags[:_MAX_LABELS])
+        found[keys.TAGS] = tuple(clean.text(tag, _MAX_LABEL) for tag in value.tags[:_MAX_LABELS])
     return found
 
 
@@ -195,7 +195,7 @@ def tool_call(value: ToolCall, clean: Cleaner) -> Attributes:
         keys.TOOL_TYPE: value.type,
     }
     if value.requested is not None:
-        found[keys.TOOL_REQUESTED_NAME] = clean.text(value.requested[:256])
+        found[keys.TOOL_REQUESTED_NAME] = clean.text(value.requested, 256)
     if value.call_id:
         found[keys.TOOL_CALL_ID] = clean.identity(value.call_id)
     if value.description:

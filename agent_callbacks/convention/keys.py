@@ -124,4 +124,9 @@ OPENINFERENCE_KIND: Final = "openinference.span.kind"
 INPUT_VALUE: Final = "input.value"
 OUTPUT_VALUE: Final = "output.value"
 
+IDENTITIES: Final = frozenset({
+    USER_ID, SESSION_ID, CONVERSATION_ID, TOOL_CALL_ID, RESPONSE_ID, RUN_THREAD_ID, CHECKPOINT_ID, "enduser.id",
+    "enduser.pseudo.id",
+})  # fmt: skip
+"""Keys of ids, which are checked for unmistakable forms only: an id of digits is not a card."""
 ENVIRONMENT_PREFIX: Final = "AGENT_CALLBACKS_"

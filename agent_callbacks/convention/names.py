@@ -338,7 +338,7 @@ class Namer:
             made = _MODELS[operation]
         else:
             made = self._unknown(text, full_name)
-        raw = None if made.name == full_name else self._shown(full_name) or None
+        raw = None if made.name == full_name else self._shown_parts(full_name) or None
         return SpanName(made.name, raw, ordered(rules.union(made.rules)))
 
     def _in_namespace(self, space: str, rest: str) -> SpanName:
@@ -359,6 +359,11 @@ class Namer:
 
     def _shown(self, raw: str) -> str:
         return shown(raw, self._clean)
+
+    def _shown_parts(self, raw: str) -> str:
+        """Return *raw* as it may be seen; glued to the namespace, an address would read as a longer name."""
+        space, dot, rest = tidy(raw)[0].partition(".")
+        return self._shown(space + dot + self._shown(rest))
 
     # --- reporting ---------------------------------------------------------------------------------------------------
     def _report(self, space: str, raw: str, made: SpanName) -> None:

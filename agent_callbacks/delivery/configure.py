@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from typing import Never, Self
 
     from opentelemetry.sdk.trace import ReadableSpan
-    from opentelemetry.sdk.trace.export import SpanExporter
 
     from agent_callbacks.delivery.accounting import Receiver
     from agent_callbacks.privacy.sanitizer import Sanitizer
@@ -367,26 +366,24 @@ def _size(variable: str, default: int) -> int:
 
 def _explain_fence(provider: TracerProvider) -> None:
     """Say once what we cannot do: wrap the exporters *provider* has already."""
-    if provider in _warned or not _has_open_exporter(provider):
+    found = _open_exporters(provider)
+    if provider in _warned or not found:
         return
     _warned.add(provider)
     logger.warning(
-        "the tracer provider has exporters of its own, through which spans other than ours pass unchecked; wrap each: "
-        "SanitizingSpanExporter(your_exporter)"
+        "the tracer provider has exporters of its own (%s), through which spans other than ours pass unchecked; wrap "
+        "each: SanitizingSpanExporter(your_exporter)",
+        ", ".join(found),
     )
 
 
-def _has_open_exporter(provider: TracerProvider) -> bool:
-    """Return whether *provider* has a processor whose exporter is not fenced."""
+def _open_exporters(provider: TracerProvider) -> list[str]:
+    """Return the classes of the exporters of *provider* that are not fenced; a processor's own where it has none."""
     active: Any = getattr(provider, "_active_span_processor", None)
     processors: tuple[SpanProcessor, ...] = getattr(active, "_span_processors", ())
-    for found in processors:
-        if type(found).__module__.partition(".")[0] == "agent_callbacks":
-            continue
-        exporter: SpanExporter | None = getattr(found, "span_exporter", None)
-        if not isinstance(exporter, SanitizingSpanExporter):
-            return True
-    return False
+    others = [found for found in processors if type(found).__module__.partition(".")[0] != "agent_callbacks"]
+    exporters = [getattr(found, "span_exporter", found) for found in others]
+    return [type(found).__name__ for found in exporters if not isinstance(found, SanitizingSpanExporter)]
 
 
 def _explain_name(provider: TracerProvider, service_name: str | None) -> None:

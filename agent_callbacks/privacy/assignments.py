@@ -73,7 +73,7 @@ _VERBS: Final = (b" is ", b" to ", b" was ")
 
 
 def _words_of(name: bytes, names: Names) -> set[bytes]:
-    if not name or name[:1].isdigit():
+    if not name or (name[:1].isdigit() and not name[-1:].isalpha()):  # a time of day; not "429 for password"
         return set()
     text = name[-_LONGEST_NAME:].decode("latin-1").strip("_-. ")
     if text.endswith("disposition"):  # the name of a form's field stands in the header

@@ -22,6 +22,7 @@ from agent_callbacks.privacy import (
     phones,
     prose,
     tables,
+    validation,
 )
 from agent_callbacks.privacy.decode import second_reading
 from agent_callbacks.privacy.keys import NAMES, Names
@@ -127,6 +128,7 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     Detector(("IP",), _anchored("IP", rb"\((?=dot\))", prose.defanged, 50, "lower"), b"()"),
     Detector(("SECRET",), _anchored("SECRET", rb" -(?=-?[A-Za-z])", commands.option, 30), b"-"),
     Detector(("SECRET", "ID"), assignments.named_values),
+    Detector(("SECRET", "PERSON", "ID"), validation.quoted_inputs, b"input_value=", "lower"),
     Detector(("PERSON", "ADDRESS"), tables.columns, b"\n", "raw"),
     Detector(("PERSON", "ADDRESS"), tables.inserts, b"nsert in", "lower"),
 )

@@ -74,7 +74,7 @@ class Walk:
         if kind is int:
             return self._take(self._number(cast("int", value)), 20)
         if kind is float:
-            return self._take(_finite(cast("float", value)), 20)
+            return self._take(self._fraction(cast("float", value)), 20)
         for base in _lineage(kind):
             if reader := _READERS.get(base):
                 return reader(self, value, depth)
@@ -127,6 +127,13 @@ class Walk:
         self.items_left = inner.items_left
         return orjson.dumps(walked).decode()
 
+    def _fraction(self, number: float) -> float | str | None:
+        """Return *number* where it is finite; a spreadsheet gives whole numbers as fractions, account numbers too."""
+        if _CARD_SIZED <= abs(number) < _WIDEST and number == int(number):
+            cleaned = self._number(int(number))
+            return number if type(cleaned) is int else cleaned
+        return number if number - number == 0.0 else None
+
     # --- containers --------------------------------------------------------------------------------------------------
     def _entered(self, value: object, depth: int) -> str | None:
         """Return why *value* is not walked, or None."""
@@ -146,9 +153,17 @@ class Walk:
             if self._full():
                 result.append(self._note(size - len(result)))
                 break
-            result.append(self.plain(part, depth + 1))
+            result.append(self._given_to_option(result, part) or self.plain(part, depth + 1))
         self._path.discard(id(value))
         return result
+
+    def _given_to_option(self, before: list[Plain], part: object) -> str | None:
+        """Return what stands for *part* where the item before it is an option that takes a secret: ``--password x``."""
+        option = before[-1] if before else None
+        if type(option) is not str or option[:1] != "-" or type(part) is not str or part[:1] == "-" or not part:
+            return None
+        kind = self.kind(option.lstrip("-")) if len(option) <= _LONGEST_PLAIN_KEY else None
+        return self.mark(kind, part) if kind == "SECRET" else None
 
     def _full(self) -> bool:
         return self.bytes_left <= 0 or self.items_left <= 0
@@ -227,10 +242,6 @@ _DROPPED: Final = object()
 
 def _missing(number: int, of: str) -> str:
     return f"[TRUNCATED: {number} {of}]"
-
-
-def _finite(number: float) -> float | None:
-    return number if number - number == 0.0 else None
 
 
 def _counts(key: str, value: object) -> bool:

@@ -28,6 +28,7 @@ __all__ = [
     "marked",
     "networks",
     "outside_markers",
+    "stands_for",
 ]
 
 Mode: TypeAlias = Literal["replace", "tag", "partial", "drop", "keep"]
@@ -93,6 +94,14 @@ def hint(name: str, known: tuple[str, ...]) -> str:
     """Return what may have been meant by *name*, or what is known."""
     close = difflib.get_close_matches(name, known, 1, 0.5)
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+
+
+_ENDING: Final = re.compile(r"(?::(?:~?[0-9a-f]{8}|[0-9]{4}))?\]")
+
+
+def stands_for(kind: str, text: str) -> bool:
+    """Tell whether *text* is what replaced a value of type *kind* before: a tag of a tag would join nothing."""
+    return text.startswith(f"[{kind}") and _ENDING.fullmatch(text, len(kind) + 1) is not None
 
 
 def check(options: Sanitizer) -> None:

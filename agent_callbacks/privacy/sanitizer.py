@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import string
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
@@ -12,6 +13,7 @@ import orjson
 
 from agent_callbacks.privacy import embedded, plain
 from agent_callbacks.privacy.detectors import Match, merged, search
+from agent_callbacks.privacy.findings import Report
 from agent_callbacks.privacy.keys import NAMES, Names, key_kind, key_name
 from agent_callbacks.privacy.memo import UNKNOWN, Memo
 from agent_callbacks.privacy.normalize import encodable
@@ -26,6 +28,7 @@ from agent_callbacks.privacy.policy import (
     marked,
     networks,
     outside_markers,
+    stands_for,
 )
 from agent_callbacks.privacy.pseudonyms import Pseudonyms
 from agent_callbacks.privacy.recognition import outside_networks, recognized
@@ -66,6 +69,7 @@ class _State:
     names: Names
     failures: int = 0
     oversized: int = 0
+    counts: Counter[str] = field(default_factory=Counter[str])
     reported: bool = False
     memo: Memo = field(default_factory=Memo)
     keys: set[str] = field(default_factory=set[str])
@@ -186,13 +190,17 @@ class Sanitizer:
             return text
         return self._guarded(self._clean, text, max_bytes)
 
-    def clean_identity(self, text: str) -> str:
+    def clean_identity(self, text: str, max_bytes: int | None = None) -> str:
         """Return an identifier with only unmistakable matches replaced: e-mail, JWT, keys of vendors, +country phones.
 
         They become keyed tags, so that what belongs together can still be joined. A bare digit string is never touched:
         user 4111111111111111 stays that user.
+
+        Args:
+            text: The identifier.
+            max_bytes: Longest result, in bytes of UTF-8; a match that reaches the cut is replaced whole.
         """
-        return self._guarded(self._clean_identity, text, None)
+        return self._guarded(self._clean_identity, text, max_bytes)
 
     def clean_value(self, value: object, max_bytes: int | None = None) -> Plain:
         """Return any object as bounded plain data with every key and leaf cleaned.
@@ -207,13 +215,28 @@ class Sanitizer:
         """Return any object as compact JSON, cleaned and bounded like ``clean_value``."""
         return self._guarded(self._clean_json, value, max_bytes)
 
-    def matches(self, text: str) -> list[Match]:
+    def matches(self, text: str, *, identity: bool = False) -> list[Match]:
         """Return what ``clean`` would replace in *text*: positions, types and ranks, in order.
+
+        Args:
+            text: Any text.
+            identity: Return what ``clean_identity`` would replace instead.
 
         Raises:
             Exception: What a recognizer raises; ``clean`` fails closed instead.
         """
-        return self._matches(text)
+        return self._matches(text, unmistakable=identity)
+
+    def kind(self, key: str, value: object) -> str | None:
+        """Return the type by which ``clean_value`` would replace *value* because of its *key*, None if it would not."""
+        cleaned = self._clean_value({key: value}, None)
+        kind = self._kind(key)
+        kept = type(cleaned) is dict and value in cleaned.values()
+        return None if kept else kind
+
+    def report(self) -> Report:
+        """Return what was done so far, for tests: what was replaced, by type, and what could not be read."""
+        return Report(dict(self._state.counts), self.failures, self.oversized)
 
     # --- one text ----------------------------------------------------------------------------------------------------
     def _guarded(self, work: Callable[[_A, int | None], _T], value: _A, bound: int | None) -> _T | str:
@@ -281,6 +304,7 @@ class Sanitizer:
 
     def _marked(self, text: str, match: Match) -> str:
         mode = self.modes.get(match.kind, "replace")
+        self._state.counts[match.kind] += 1
         if mode == "replace":
             return f"[{match.kind}]"
         return marked(match.kind, text[match.start : match.end], mode, self._state.pseudonyms)
@@ -299,16 +323,23 @@ class Sanitizer:
             found = outside_networks(text, found, self._state.networks)
         return outside_markers(text, merged(found)) if "[" in text else merged(found)
 
-    def _clean_identity(self, text: str, _bound: int | None) -> str:
+    def _clean_identity(self, text: str, bound: int | None) -> str:
         text = encodable(text)
-        if not self.enabled:
-            return text
+        visible = len(text)
+        if bound is not None and visible * 4 > bound:
+            encoded = text.encode()
+            visible = len(encoded[:bound].decode("utf-8", "ignore"))
+            text = encoded[: bound + _LONGEST_TOKEN].decode("utf-8", "ignore")
         tags = self._state.pseudonyms
         pieces = [
             (match.start, match.end, tags.tag(match.kind, text[match.start : match.end]))
-            for match in self._matches(text, unmistakable=True)
+            for match in (self._matches(text, unmistakable=True) if self.enabled else ())
+            if match.start < visible
         ]
-        return embedded.spliced(text, pieces)
+        self._state.counts.update(marker[1:].partition(":")[0] for _, _, marker in pieces)
+        # What begins before the cut is replaced whole: somebody whose id is a long token is still the same somebody.
+        cleaned = embedded.spliced(text[: max([visible, *(end for _, end, _ in pieces)])], pieces)
+        return cleaned if bound is None else cleaned.encode()[:bound].decode("utf-8", "ignore")
 
     def _shortened(self, text: str, bound: int) -> str:
         """Return *text* cleaned and cut: it is read a little beyond the cut, so that no match is cut in half."""
@@ -386,6 +417,9 @@ class Sanitizer:
     def _mark(self, kind: str, value: object) -> str:
         """Return what stands for a *value* under a key that says it is of type *kind*."""
         mode = self.modes.get(kind, "replace")
+        if type(value) is str and stands_for(kind, value):
+            return value
+        self._state.counts[kind] += 1
         if type(value) not in {str, int}:
             return "" if mode == "drop" else f"[{kind}]"
         return marked(kind, encodable(str(value)), mode, self._state.pseudonyms)

@@ -20,7 +20,7 @@ __all__ = ["LINK_BYTES", "Cleaning"]
 
 LINK_BYTES: Final = 48
 """What a link takes without attributes, in bytes."""
-_MAX_IDENTITY: Final = 4096
+_MAX_IDENTITY: Final = 4096  # bytes
 _MAX_NAME: Final = 160
 _MAX_NAMES: Final = 2048
 _MAX_ITEMS: Final = 128
@@ -39,18 +39,21 @@ class Cleaning:
         self._name = functools.lru_cache(_MAX_NAMES)(self._sanitizer.clean)
         self._id = functools.lru_cache(_MAX_NAMES)(self._sanitizer.clean_identity)
 
-    def text(self, text: str) -> str:
-        """Return *text* cleaned and capped."""
+    def text(self, text: str, limit: int | None = None) -> str:
+        """Return *text* cleaned, then cut to *limit* bytes (None: the setting for attributes)."""
         if len(text) <= _MAX_NAME:
             return self._name(text)
-        return self._long(text)
+        most = self._settings.max_attribute_bytes
+        return self._sanitizer.clean(text, most if limit is None else min(limit, most))
 
     def _long(self, text: str) -> str:
         return self._sanitizer.clean(text, self._settings.max_attribute_bytes)
 
-    def identity(self, text: str) -> str:
-        """Return an id with only unmistakable personal data removed."""
-        return self._id(text[:_MAX_IDENTITY])
+    def identity(self, text: str, limit: int = _MAX_IDENTITY) -> str:
+        """Return an id with only unmistakable personal data removed, then cut to *limit* bytes."""
+        if len(text) <= _MAX_NAME:
+            return self._id(text)
+        return self._sanitizer.clean_identity(text, limit)
 
     def json(self, value: object, limit: int | None = None) -> str:
         """Return *value* as cleaned JSON of at most *limit* bytes (None: the setting for attributes)."""

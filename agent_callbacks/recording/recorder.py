@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from agent_callbacks.convention import keys
 from agent_callbacks.recording import live
@@ -48,6 +48,12 @@ if TYPE_CHECKING:
     from agent_callbacks.recording.writer import SpanWriter
 
 __all__ = ["Recorder"]
+
+
+# An answer that did not come to its end may end in the middle of a number that no pattern knows by half: of what was
+# said until then only the counts are exported.
+_CUT_SHORT: Final = frozenset({"abandoned", "cancelled"})
+_GROWING: Final = frozenset({ModelResult, RunResult})
 
 
 class Recorder(Opening):
@@ -145,7 +151,8 @@ class Recorder(Opening):
         found: Attributes = {}
         nothing: Attributes = {}
         if operation.own_span is not None:
-            found = attempted(self, found, self.writer.result, result, operation.level)
+            level = "off" if outcome in _CUT_SHORT and type(result) in _GROWING else operation.level
+            found = attempted(self, found, self.writer.result, result, level)
         if isinstance(result, ModelResult):
             found.update(attempted(self, nothing, self._answered, operation, result))
         error = None
@@ -175,7 +182,7 @@ class Recorder(Opening):
         found: Attributes = {}
         nothing: Attributes = {}
         if result is not None and isinstance(operation.value, ModelCall):
-            found = attempted(self, found, self.writer.result, result, operation.level)
+            found = attempted(self, found, self.writer.result, result, "off")
             found.update(attempted(self, nothing, self._answered, operation, result, partial=True))
         span = operation.own_span
         description = None

@@ -263,7 +263,7 @@ class SpanWriter(Cleaning):
         """Add an event of the user's, cleaned and capped; return how many of *room* bytes it took."""
         if room <= 0:
             return 0
-        called = self.text(name[:_MAX_STATUS])
+        called = self.text(name, _MAX_STATUS)
         pairs, used = self._pairs(attributes or {}, room)
         span.add_event(called, pairs, timestamp)
         return used + len(called)
@@ -277,7 +277,7 @@ class SpanWriter(Cleaning):
         code = status if isinstance(status, StatusCode) else status.status_code
         if isinstance(status, Status):
             description = status.description
-        cleaned = None if description is None or code is not StatusCode.ERROR else self.text(description)
+        cleaned = None if description is None or code is not StatusCode.ERROR else self.text(description, _MAX_STATUS)
         span.set_status(Status(code, cleaned))
 
     def exception(
@@ -298,7 +298,7 @@ class SpanWriter(Cleaning):
 
     def said(self, error: BaseException) -> str:
         """Return what *error* says, for a status; the caller's ``close`` cleans it."""
-        return said(error)[:_MAX_STATUS]
+        return said(error)
 
     def link(self, span: Span, context: SpanContext, kind: str) -> None:
         """Link *span* to one it follows."""
@@ -330,9 +330,7 @@ class SpanWriter(Cleaning):
         """Note that the block around a span of the user's raised *error*."""
         self.exception(span, error, None, None, self._level)
         span.set_attributes({keys.ERROR_TYPE: self.text(error_type(error))})
-        span.set_status(
-            Status(StatusCode.ERROR, self.text(said(error)[:_MAX_STATUS]) if self._level != "off" else None)
-        )
+        span.set_status(Status(StatusCode.ERROR, self.text(said(error), _MAX_STATUS) if self._level != "off" else None))
 
     def close_manual(self, span: Span, end_ns: int, *, failed: bool) -> None:
         """End a span of the user's."""
@@ -366,7 +364,7 @@ class SpanWriter(Cleaning):
         attributes[keys.OUTCOME] = outcome
         if outcome == "failure":
             attributes[keys.ERROR_TYPE] = self.text(error or "error")
-            cleaned = self.text(description) if description else None
+            cleaned = self.text(description, _MAX_STATUS) if description else None
             span.set_status(Status(StatusCode.ERROR, cleaned))
         if _crowded(span, len(attributes)):
             attributes = {**attributes, **identity}

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
+from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceFlags
+from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceFlags, TraceState
 
 from agent_callbacks.convention import keys
 from agent_callbacks.delivery.fence import SanitizingSpanExporter
@@ -30,11 +31,11 @@ class Failing(Sanitizer):
 def make():
     """Build a finished span."""
 
-    def build(name="GET /", scope="requests", resource=None, limits=None, **options):
+    def build(name="GET /", scope="requests", resource=None, limits=None, schema=None, **options):
         described = Resource({"service.name": "app"} if resource is None else resource)
         provider = TracerProvider(resource=described, shutdown_on_exit=False, span_limits=limits)
         events, status = options.pop("events", ()), options.pop("status", None)
-        span = provider.get_tracer(scope).start_span(name, **options)
+        span = provider.get_tracer(scope, schema_url=schema).start_span(name, **options)
         for event, attributes in events:
             span.add_event(event, attributes)
         if status:
@@ -132,13 +133,104 @@ def test_identities_are_checked_for_unmistakable_forms_only(make):
     assert re.fullmatch(r"\[EMAIL:[0-9a-f]{8}\]", out.attributes[keys.SESSION_ID])
 
 
-def test_own_spans_are_trusted_unless_told_otherwise(make):
-    """A span of ours passes, its writer has cleaned it; the resource, which nobody cleaned, does not."""
-    span = make(f"to {MAIL}", scope=keys.SCOPE_NAME)
+def test_content_on_own_spans_is_trusted_unless_told_otherwise(make):
+    """Content of ours passes, its writer has cleaned it; the resource, which nobody cleaned, does not."""
+    given = {keys.TOOL_RESULT: MAIL, "llm.output_messages.0.message.role": MAIL}
+    own = {"scope": keys.SCOPE_NAME, "schema": keys.SCHEMA_URL, "attributes": given}
+    span = make("x", **own)
     assert span is passed(span)
-    assert "to [EMAIL]" == passed(span, trust_own=False).name
-    out = passed(make("x", scope=keys.SCOPE_NAME, resource={"owner": MAIL}))
-    assert ("x", {"owner": "[EMAIL]"}) == (out.name, dict(out.resource.attributes))
+    assert "[EMAIL]" == passed(make("x", **{**own, "schema": None})).attributes[keys.TOOL_RESULT]
+    assert "[EMAIL]" == passed(span, trust_own=False).attributes[keys.TOOL_RESULT]
+    out = passed(make("x", resource={"owner": MAIL}, **own))
+    assert (MAIL, {"owner": "[EMAIL]"}) == (out.attributes[keys.TOOL_RESULT], dict(out.resource.attributes))
+
+
+def test_what_others_put_on_own_spans_is_cleaned(make):
+    """A span processor may write on any span: baggage as attributes, under any key, another name, an event."""
+    span = make(
+        f"to {MAIL}",
+        scope=keys.SCOPE_NAME,
+        schema=keys.SCHEMA_URL,
+        attributes={keys.USER_ID: MAIL, "baggage.who": MAIL, keys.TOOL_RESULT: "x"},
+        events=[("sent", {"to": MAIL})],
+        links=[Link(SpanContext(1, 2, is_remote=False), {"to": MAIL})],
+        status=Status(StatusCode.ERROR, MAIL),
+    )
+    out = passed(span)
+    assert MAIL not in out.to_json()
+    assert ("to [EMAIL]", "x") == (out.name, out.attributes[keys.TOOL_RESULT])
+
+
+def test_scope_and_trace_state_are_cleaned(make):
+    """What an instrumentation calls itself, and what came along with the trace, says nothing of anybody."""
+    state = TraceState([("user", MAIL), ("vendor", "00f067aa0ba902b7")])
+    context = SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(1), trace_state=state)
+    parent = trace.set_span_in_context(trace.NonRecordingSpan(context))
+    provider = TracerProvider(shutdown_on_exit=False)
+    tracer = provider.get_tracer(f"by {MAIL}", f"1 {MAIL}", attributes={"who": MAIL})
+    span = tracer.start_span("x", context=parent, links=[Link(context)])
+    span.end()
+    out = passed(span)
+    scope = out.instrumentation_scope
+    assert ("by [EMAIL]", "1 [EMAIL]", {"who": "[EMAIL]"}) == (scope.name, scope.version, dict(scope.attributes))
+    for found in (out.context, out.parent, out.links[0].context):
+        assert {"vendor": "00f067aa0ba902b7"} == dict(found.trace_state)
+    assert (span.context.trace_id, span.context.span_id) == (out.context.trace_id, out.context.span_id)
+    assert (1, 2) == (out.links[0].context.trace_id, out.links[0].context.span_id)
+    fence = SanitizingSpanExporter(InMemorySpanExporter())
+    assert fence.clean(span).instrumentation_scope is fence.clean(span).instrumentation_scope
+
+
+def test_a_clean_trace_state_stays(make):
+    """Sampling and routing depend on it."""
+    state = TraceState([("ot", "th:c;rv:d29d6a7215ced0"), ("dd", "s:1")])
+    context = SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(1), trace_state=state)
+    span = make("x", context=trace.set_span_in_context(trace.NonRecordingSpan(context)))
+    assert span is passed(span)
+
+
+def test_who_runs_a_process_is_not_told(make):
+    """The login, the names of home directories and what options are given say who runs it and with which secrets."""
+    resource = {
+        "process.owner": "zelda",
+        "process.executable.path": "/home/zelda/app/bin/python3",
+        "process.command_args": ["/Users/zelda/run.py", "--password", "hunter-Zq9xW", "--verbose", "yes"],
+        "process.command_line": "C:\\Users\\zelda\\run.exe --token abcDEF123456xyz",
+        "process.pid": 4711,
+    }
+    out = dict(passed(make(resource=resource)).resource.attributes)
+    assert {
+        "process.owner": "[PERSON]",
+        "process.executable.path": "/home/[PERSON]/app/bin/python3",
+        "process.command_args": ("/Users/[PERSON]/run.py", "--password", "[SECRET]", "--verbose", "yes"),
+        "process.command_line": "C:\\Users\\[PERSON]\\run.exe --token [SECRET]",
+        "process.pid": 4711,
+    } == out
+
+
+def test_numbers_are_values_too(make):
+    """A number under a telling key, or one as long as a card's, goes; counts, fractions and switches stay."""
+    given = {"password": 4711, "pin": True, "card": 4111111111111111, "rate": 4111111111111111.0, "ssn": 1.5}
+    kept = {"count": 12, "ratio": 0.25, "far": float("inf"), "time": 1764039035000000000}
+    out = dict(passed(make(attributes={**given, **kept})).attributes)
+    assert kept == {key: out[key] for key in kept}
+    assert ("[SECRET]", True, "[US_SSN]") == (out["password"], out["pin"], out["ssn"])
+    assert "[CREDIT_CARD]" == out["card"] == out["rate"]
+
+
+def test_a_dropped_type_takes_the_pair_along(make):
+    """With the mode ``drop`` the attribute is gone, and the rest of the span is there."""
+    sanitizer = Sanitizer(modes={"SECRET": "drop", "PERSON": "drop"})
+    out = passed(make(attributes={"password": "x", "user.name": "zelda", "count": 3}), sanitizer=sanitizer)
+    assert ("GET /", {"count": 3}) == (out.name, dict(out.attributes))
+
+
+def test_tags_of_our_spans_stay(make):
+    """What the writer has replaced by a tag is not tagged again: it would join nothing any more."""
+    sanitizer = Sanitizer(modes={"SECRET": "tag", "EMAIL": "tag"}, pseudonym_key="k")
+    tags = sanitizer.clean_value({"db.password": "correct horse", "to": MAIL})
+    span = make(scope=keys.SCOPE_NAME, schema=keys.SCHEMA_URL, attributes=tags)
+    assert span is passed(span, sanitizer=sanitizer)
 
 
 def test_the_resource_is_cleaned_once(make):

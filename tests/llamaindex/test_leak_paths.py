@@ -1,0 +1,68 @@
+"""No path out of LlamaIndex: marked values of every type, on every path, under all settings, and none comes out."""
+
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING
+
+import pytest
+
+pytest.importorskip("llama_index.core")
+
+from agent_callbacks import AgentEventHandler
+from tests.leaks import Sinks, open_rounds, settings, together, unsanitized
+from tests.llamaindex.leak_paths import IDENTITIES, PATHS, UNTOLD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+QUIET = ("ignore::UserWarning", "ignore::DeprecationWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture
+def sinks(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> Iterator[Sinks]:
+    """Give everywhere that anything leaves."""
+    made = Sinks(caplog, tmp_path)
+    yield made
+    made.close()
+
+
+def run(name: str, text: str, sinks: Sinks, **given: object) -> AgentEventHandler:
+    """Take the path with a handler installed that writes to *sinks*."""
+    made = AgentEventHandler(
+        tracer_provider=sinks.spans.provider, meter_provider=sinks.meters, settings=settings(**given)
+    )
+    with made.install():
+        PATHS[name](text)
+        gc.collect(0)
+    made.close()
+    return made
+
+
+def test_the_paths_are_many() -> None:
+    """There are more than anybody has counted before."""
+    assert len(PATHS) >= 65
+
+
+@pytest.mark.logs_expected
+@pytest.mark.filterwarnings(*QUIET)
+@pytest.mark.parametrize("name", PATHS)
+def test_nothing_comes_out(name: str, sinks: Sinks) -> None:
+    """Spans as JSON and OTLP, the store's files, metrics and log records hold none of what went in."""
+    identity = name in IDENTITIES
+    for kind, seed, given in open_rounds(list(PATHS).index(name), identity=identity):
+        assert 0 == run(name, seed.text, sinks, **given).internal_errors
+        assert not sinks.leaks(seed.words), (kind, given)
+    assert sinks.seen
+    assert not sinks.leaks_in_store(together(unmistakable=identity).words)
+
+
+@pytest.mark.logs_expected
+@pytest.mark.filterwarnings(*QUIET)
+@pytest.mark.parametrize("name", PATHS)
+def test_what_is_looked_for_would_be_found(name: str, sinks: Sinks) -> None:
+    """Without sanitizing, each path tells what went in, but for those that are known to end nowhere."""
+    seed = together(unmistakable=name in IDENTITIES)
+    run(name, seed.text, sinks, **unsanitized())
+    assert (name not in UNTOLD) == bool(sinks.leaks(seed.words))
