@@ -207,13 +207,17 @@ class Sanitizer:
         """Return any object as compact JSON, cleaned and bounded like ``clean_value``."""
         return self._guarded(self._clean_json, value, max_bytes)
 
-    def matches(self, text: str) -> list[Match]:
+    def matches(self, text: str, *, unmistakable: bool = False) -> list[Match]:
         """Return what ``clean`` would replace in *text*: positions, types and ranks, in order.
+
+        Args:
+            text: Any text; where it does not encode to UTF-8, positions are those in the text that does.
+            unmistakable: Only what ``clean_identity`` would replace.
 
         Raises:
             Exception: What a recognizer raises; ``clean`` fails closed instead.
         """
-        return self._matches(text)
+        return self._matches(encodable(text), unmistakable=unmistakable) if self.enabled else []
 
     # --- one text ----------------------------------------------------------------------------------------------------
     def _guarded(self, work: Callable[[_A, int | None], _T], value: _A, bound: int | None) -> _T | str:
