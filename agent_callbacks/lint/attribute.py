@@ -39,7 +39,6 @@ _KINDS: Final = {
     "agent.run": "INTERNAL", "agent.step": "INTERNAL", "chain": "INTERNAL", "llm": "CLIENT", "node": "INTERNAL",
     "retriever": "CLIENT", "tool": "INTERNAL",
 }  # fmt: skip
-_MARKER: Final = re.compile(r"\[([A-Z][A-Z_]{1,31})(?::~?[0-9a-z]{1,16})?\]")
 _RESERVED: Final = re.compile(r"(?:tool|retriever)\.(?:unknown|overflow)")
 
 
@@ -112,10 +111,8 @@ def _strings(value: Value) -> Iterator[str]:
 
 
 def _personal(view: View, key: str, value: str) -> set[str]:
-    """Return the kinds of personal data in *value*, as the markers that the sanitizer would put there name them."""
-    sanitizer = view.judge.sanitizer
-    cleaned = sanitizer.clean_identity(value) if key in _IDENTITY else sanitizer.clean(value)
-    return set() if cleaned == value else set(_MARKER.findall(cleaned)) - set(_MARKER.findall(value))
+    """Return the kinds of personal data in *value*; an identifier is one only where it cannot be mistaken."""
+    return {match.kind for match in view.judge.sanitizer.matches(value, identity=key in _IDENTITY)}
 
 
 def _kind(view: View, span: Span) -> Iterator[Finding]:

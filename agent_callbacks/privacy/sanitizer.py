@@ -219,13 +219,13 @@ class Sanitizer:
         """Return what ``clean`` would replace in *text*: positions, types and ranks, in order.
 
         Args:
-            text: Any text.
+            text: Any text; where it does not encode to UTF-8, positions are those in the text that does.
             identity: Return what ``clean_identity`` would replace instead.
 
         Raises:
             Exception: What a recognizer raises; ``clean`` fails closed instead.
         """
-        return self._matches(text, unmistakable=identity)
+        return self._matches(encodable(text), unmistakable=identity) if self.enabled else []
 
     def kind(self, key: str, value: object) -> str | None:
         """Return the type by which ``clean_value`` would replace *value* because of its *key*, None if it would not."""

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from agent_callbacks import AgentCallbackHandler
+    from agent_callbacks import AgentCallbackHandler, AgentEventHandler
     from agent_callbacks.lint.config import Config
     from agent_callbacks.lint.finding import Finding
     from agent_callbacks.testing.capture import SpanCapture
@@ -168,8 +168,30 @@ def span_capture(request: pytest.FixtureRequest) -> Iterator[SpanCapture]:
 @pytest.fixture
 def agent_callbacks_handler(span_capture: SpanCapture, request: pytest.FixtureRequest) -> AgentCallbackHandler:
     """Give a LangChain handler whose spans are captured, under the project's naming convention."""
-    from agent_callbacks import AgentCallbackHandler, Settings
+    handler: AgentCallbackHandler = _handler("AgentCallbackHandler", span_capture, request)
+    return handler
 
-    session = _session(request.config)
-    settings = Settings(naming=session.config.convention)
-    return AgentCallbackHandler(tracer_provider=span_capture.provider, settings=settings)
+
+@pytest.fixture
+def agent_callbacks_event_handler(
+    span_capture: SpanCapture, request: pytest.FixtureRequest
+) -> Iterator[AgentEventHandler]:
+    """Give a LlamaIndex handler whose spans are captured, under the project's naming convention.
+
+    It hears of everything that LlamaIndex does in the test, and nothing after it.
+    """
+    handler: AgentEventHandler = _handler("AgentEventHandler", span_capture, request)
+    with handler.install():
+        yield handler
+
+
+def _handler(name: str, capture: SpanCapture, request: pytest.FixtureRequest) -> Any:
+    """Return a handler bound to *capture*; where its framework is missing, the test fails and says what to install."""
+    import agent_callbacks
+
+    try:
+        made: Callable[..., Any] = getattr(agent_callbacks, name)
+    except ImportError as error:
+        pytest.fail(str(error), pytrace=False)
+    settings = agent_callbacks.Settings(naming=_session(request.config).config.convention)
+    return made(tracer_provider=capture.provider, settings=settings)

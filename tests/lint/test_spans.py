@@ -17,6 +17,7 @@ from agent_callbacks.lint.judge import Judge
 from agent_callbacks.lint.policy import Policy
 from agent_callbacks.lint.run import Settings
 from agent_callbacks.lint.spans import lint_traces
+from agent_callbacks.privacy import pseudonyms
 
 SECOND = 1_000_000_000
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -137,6 +138,8 @@ SPOILED = {
     "mail": ("5", key("note", "ask bob@example.com"), ["SPN504"]),
     "mail in a dict": ("5", key("note", {"who": ("bob@example.com",)}), ["SPN504"]),
     "mail as user": ("1", key(keys.USER_ID, "bob@example.com"), ["SPN504"]),
+    "marker beside": ("5", key("note", "[EMAIL] or bob@example.com"), ["SPN504"]),
+    "broken text": ("5", key("note", "\ud800 bob@example.com"), ["SPN504"]),
     "no user": ("1", key(keys.USER_ID, None), ["SPN505"]),
     "kind": ("4", field(kind="INTERNAL"), ["SPN506"]),
     "tool kind": ("5", field(kind="CLIENT"), ["SPN506"]),
@@ -293,6 +296,17 @@ def test_personal_data_is_not_repeated():
     spans = story()
     spans["5"] = changed(replace(spans["5"], name="tool.mail_bob@example.com"), note="bob@example.com")
     assert "bob@example.com" not in repr(findings(spans.values()))
+
+
+def test_identifiers_without_a_key(monkeypatch, caplog):
+    """Looking at identifiers needs no key of pseudonyms, and asks nobody for one."""
+    monkeypatch.delenv(pseudonyms.VARIABLE)
+    monkeypatch.setattr(pseudonyms, "_warned", set())
+    spans = story()
+    spans["1"] = changed(spans["1"], **{keys.USER_ID: "bob@example.com", keys.SESSION_ID: "4111111111111111"})
+    (found,) = findings(spans.values())
+    assert ("SPN504", True) == (found.code, found.message.startswith("user.id"))
+    assert [] == caplog.records
 
 
 def test_where():

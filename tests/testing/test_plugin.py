@@ -239,6 +239,71 @@ def test_spoiled(span_capture, agent_callbacks_handler):
     done.stdout.fnmatch_lines(["*SPN201 high-cardinality-token: `lookup_3f2b8c1e9a77` had to become `tool.lookup`*"])
 
 
+@pytest.mark.logs_expected
+def test_llamaindex(suite):
+    """The handler for LlamaIndex records a test's work into its capture, and hears nothing of the next test."""
+    pytest.importorskip("llama_index.core")
+    body = """
+import asyncio
+
+from tests.llamaindex.models import asks, says
+from tests.llamaindex.shared import support
+
+def run(*script, **options):
+    async def asked():
+        await support(*script, **options).run("hi")
+
+    asyncio.run(asked())
+
+def lookup_3f2b8c1e9a77(order: str) -> str:
+    "Look an order up."
+    return order
+
+def test_good(span_capture, agent_callbacks_event_handler):
+    run(asks(("search_web", {"query": "kettle"})), says("done"))
+    span_capture.assert_tree('''
+        agent.run.support
+          agent.step.1
+            llm.chat
+            tool.search_web
+          agent.step.2
+            llm.chat
+    ''')
+
+def test_not_asked_for(span_capture):
+    run(says("done"))
+    assert [] == span_capture.names()
+
+def test_spoiled(span_capture, agent_callbacks_event_handler):
+    run(asks(("lookup_3f2b8c1e9a77", {"order": "7"})), says("done"), tools=[lookup_3f2b8c1e9a77])
+"""
+    done = suite(body, "--span-lint=error", "-W", "ignore")
+    done.assert_outcomes(passed=3, errors=1)
+    done.stdout.fnmatch_lines(["*SPN201 high-cardinality-token: `lookup_3f2b8c1e9a77` had to become `tool.lookup`*"])
+
+
+@pytest.mark.parametrize(
+    ("fixture", "framework", "extra"),
+    [
+        ("agent_callbacks_handler", "langchain_core", "langchain"),
+        ("agent_callbacks_event_handler", "llama_index_instrumentation", "llamaindex"),
+    ],
+)
+def test_framework_missing(suite, monkeypatch, fixture, framework, extra):
+    """Without its framework a handler's fixture fails the test and says what to install, not where it failed."""
+    name = "AgentCallbackHandler" if extra == "langchain" else "AgentEventHandler"
+    monkeypatch.delitem(vars(agent_callbacks), name, raising=False)
+    for module in [each for each in sys.modules if each.startswith((framework, f"agent_callbacks.{extra}"))]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, framework, None)
+    done = suite(f"\ndef test_it({fixture}):\n    pass\n")
+    done.assert_outcomes(errors=1)
+    done.stdout.fnmatch_lines(
+        [f'{name} needs {framework}, which is not installed: pip install "agent-callbacks?{extra}?"']
+    )
+    done.stdout.no_fnmatch_line("*Traceback*")
+
+
 class TestSession:
     """What is compared over all tests."""
 
