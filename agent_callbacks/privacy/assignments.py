@@ -61,7 +61,7 @@ def _telling_words(seen: Views) -> set[bytes]:
     del pieces[-1]
     names = {piece.rpartition(b",")[2] for piece in pieces}
     for verb in _VERBS:
-        if verb in seen.lower:
+        if seen.lower.find(verb) >= 0:
             names.update([piece.rpartition(b" ")[2] for piece in seen.lower.split(verb)[:-1]])
     words: set[bytes] = set()
     for name in names - seen.names.harmless:

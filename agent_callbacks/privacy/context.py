@@ -57,6 +57,7 @@ _WEAK: Final = frozenset({b"id", b"ids"})
 _NEUTRAL: Final = frozenset({b"number", b"card"})
 _NEAR: Final = 48
 _WORDS_BACK: Final = 6
+_OPENING: Final = ord("(")
 _MARKER: Final = re.compile(rb"\([a-z_]{2,32}(?::[^()]{0,40})?\)")
 
 
@@ -67,7 +68,7 @@ def announced(seen: Views, start: int) -> str | None:
     """
     near = seen.lower[max(0, start - _NEAR) : start]
     near = near[near.rfind(b"\n") + 1 :]
-    if b"(" in near:
+    if _OPENING in near:
         near = _MARKER.split(near)[-1]
     words = _WORD.findall(near)
     after = b""
@@ -78,7 +79,7 @@ def announced(seen: Views, start: int) -> str | None:
         if word in _WEAK:
             return "ID" if after in _NEUTRAL or _is_personal(words) else "COUNT"
         after = word
-    return "DATE_OF_BIRTH" if b"d.o.b" in near else None
+    return "DATE_OF_BIRTH" if near.find(b"d.o.b") >= 0 else None
 
 
 def _kind(word: bytes) -> str | None:

@@ -88,11 +88,11 @@ _ENTITY: Final = (
     r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|commat|period|colon|sol|lowbar|nbsp|"
     r"hyphen|plus|equals|num|quot|amp|dash|Tab|NewLine);?"
 )
-_ESCAPES: Final[Mapping[bytes, str]] = {
-    b"%": r"%(?:25){0,3}[2-7][0-9A-Fa-f]|(?:%(?:25){0,3}[C-Fc-f][0-9A-Fa-f])(?:%(?:25){0,3}[89ABab][0-9A-Fa-f]){1,3}",
-    b"\\": r"\\{1,8}(?:u\{[0-9A-Fa-f]{1,6}\}|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|/|U[0-9A-Fa-f]{8})",
-    b"&": _ENTITY,
-    b"+": r"(?<=[A-Za-z0-9).,])\+(?=[A-Za-z0-9(])",
+_ESCAPES: Final[Mapping[str, str]] = {
+    "%": r"%(?:25){0,3}[2-7][0-9A-Fa-f]|(?:%(?:25){0,3}[C-Fc-f][0-9A-Fa-f])(?:%(?:25){0,3}[89ABab][0-9A-Fa-f]){1,3}",
+    "\\": r"\\{1,8}(?:u\{[0-9A-Fa-f]{1,6}\}|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|/|U[0-9A-Fa-f]{8})",
+    "&": _ENTITY,
+    "+": r"(?<=[A-Za-z0-9).,])\+(?=[A-Za-z0-9(])",
 }
 _HEXADECIMAL: Final = re.compile(r"[0-9A-Fa-f]{2,8}")
 
@@ -136,19 +136,19 @@ _DASH: Final = re.compile(f"[{_DASHES}]")
 
 
 @functools.lru_cache(maxsize=16)
-def _pieces(signs: tuple[bytes, ...], *, ascii_only: bool) -> re.Pattern[str]:
+def _pieces(signs: str, *, ascii_only: bool) -> re.Pattern[str]:
     return re.compile("|".join([*map(_ESCAPES.__getitem__, signs), *([] if ascii_only else [_ODD])]))
 
 
-def second_reading(text: str, marks: bytes) -> Reading | None:
+def second_reading(text: str, marks: str) -> Reading | None:
     """Return what *text* says when its evasions are undone, None if that is what it says already.
 
     Args:
         text: Any text.
         marks: Its rare signs.
     """
-    signs = tuple(sign for sign in _ESCAPES if sign in marks and (sign != b"+" or b"=" in marks))
     plain_text = text.isascii()
+    signs = "".join([sign for sign in _ESCAPES if sign in marks and (sign != "+" or "=" in marks)]) if marks else ""
     if plain_text and not signs:
         return None
     parts: list[str] = []

@@ -62,7 +62,7 @@ class Views:
     lower: bytes
     shape: bytes
     word: bytes
-    marks: bytes
+    marks: str
     names: Names = NAMES
     carried: list[tuple[int, int, str]] = field(default_factory=list[tuple[int, int, str]])
     tried: int = 0
@@ -72,8 +72,8 @@ class Views:
 def views(text: str, names: Names = NAMES) -> Views:
     """Return *text* with its copies, to be read by the rules of *names*."""
     raw = text.encode("latin-1", "replace")
-    marks = raw.translate(_ROUND, _COMMON)
-    if b"\\" in marks:
+    marks = raw.translate(_ROUND, _COMMON).decode("latin-1")
+    if "\\" in marks:
         for escape in _ESCAPES:
             raw = raw.replace(escape, b"  ")
     return Views(text, raw, raw.translate(_LOWER), raw.translate(_SHAPES), raw.translate(_WORDS), marks, names)

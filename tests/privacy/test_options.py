@@ -151,14 +151,14 @@ def test_recognizers_add() -> None:
     assert {"n": "[PERSON]"} == own.clean_value({"n": "Ana Lima"})
     assert "Ana Lima" == own.clean_identity("Ana Lima")
     assert [Match(5, 13, "PERSON", 20)] == own.matches("Dear Ana Lima")
-    assert [] == own.matches("Dear Ana Lima", unmistakable=True)
+    assert [] == own.matches("Dear Ana Lima", identity=True)
 
 
 def test_matches_are_those_of_the_call() -> None:
     """What is looked up without replacing it is what the text, the identifier, or a disabled sanitizer would lose."""
     card_and_mail = "4111111111111111 a@b.io"
     assert ["CREDIT_CARD", "EMAIL"] == [match.kind for match in Sanitizer().matches(card_and_mail)]
-    assert ["EMAIL"] == [match.kind for match in Sanitizer().matches(card_and_mail, unmistakable=True)]
+    assert ["EMAIL"] == [match.kind for match in Sanitizer().matches(card_and_mail, identity=True)]
     assert [] == Sanitizer.disabled("a test").matches(card_and_mail)
 
 
