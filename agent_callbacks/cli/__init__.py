@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
+import os
 import sys
 from typing import Final
 
@@ -26,4 +29,11 @@ def main() -> None:
         root.main(prog_name="agent-callbacks")
     except OSError as error:  # such as a full disk behind the output; a closed pipe is the library's own business
         sys.stderr.write(f"agent-callbacks: {error.strerror or error}\n")
+        _drop_output()
         sys.exit(_FAILED)
+
+
+def _drop_output() -> None:
+    """Send what is still buffered nowhere: the interpreter would try to write it once more, and fail in its own way."""
+    with contextlib.suppress(io.UnsupportedOperation):  # an output that is no file has nothing to write at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
