@@ -218,6 +218,16 @@ def test_numbers_are_values_too(make):
     assert "[CREDIT_CARD]" == out["card"] == out["rate"]
 
 
+def test_keys_of_counts_are_remembered(make):
+    """A key that says nothing is looked at once; its numbers pass."""
+    fence = SanitizingSpanExporter(InMemorySpanExporter())
+    spans = [make(attributes={"count": number, MAIL: number}) for number in range(3)]
+    assert [{"count": number, "[EMAIL]": number} for number in range(3)] == [
+        dict(fence.clean(span).attributes) for span in spans
+    ]
+    assert ["count"] == list(fence._plain_keys)
+
+
 def test_a_dropped_type_takes_the_pair_along(make):
     """With the mode ``drop`` the attribute is gone, and the rest of the span is there."""
     sanitizer = Sanitizer(modes={"SECRET": "drop", "PERSON": "drop"})
