@@ -5,13 +5,15 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-__all__ = ["Hole", "Part", "Text", "hole"]
+__all__ = ["Hole", "Part", "Text", "distinct", "hole", "is_unknown", "products"]
 
+_MOST: Final = 64
 Likeness = Literal["number", "identifying", "naming", "unknown"]
 
 
@@ -21,6 +23,8 @@ class Hole:
 
     like: Likeness
     source: str
+    example: str = ""
+    """How a value of it is written, where a format says more than the grammar: ``01``."""
 
 
 Part: TypeAlias = str | Hole
@@ -143,3 +147,32 @@ def _joined(left: Likeness, right: Likeness, operator: ast.operator) -> Likeness
     if isinstance(operator, (ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod)) and "number" in {left, right}:
         return "number"
     return "unknown"
+
+
+# --- texts -----------------------------------------------------------------------------------------------------------
+def is_unknown(text: Text) -> bool:
+    """Tell whether nothing at all is known of *text*."""
+    return len(text) == 1 and isinstance(text[0], Hole) and text[0].like == "unknown"
+
+
+def products(columns: Sequence[Sequence[Text]]) -> list[Text]:
+    """Return every way to take one text of each column, joined; at most 64."""
+    found: list[Text] = [()]
+    for column in columns:
+        found = [(*left, *right) for left, right in product(found, column)][:_MOST]
+    return [_merged(text) for text in found]
+
+
+def _merged(text: Text) -> Text:
+    merged: list[str | Hole] = []
+    for part in text:
+        if isinstance(part, str) and merged and isinstance(last := merged[-1], str):
+            merged[-1] = last + part
+        elif part != "":
+            merged.append(part)
+    return tuple(merged) or ("",)
+
+
+def distinct(texts: Iterable[Text]) -> list[Text]:
+    """Return each text once; at most 64."""
+    return list(dict.fromkeys(texts))[:_MOST]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from agent_callbacks.lint.project import Project, dotted_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from agent_callbacks.lint.module import Binding, Module, Scope
+    from agent_callbacks.lint.module import Binding, Function, Module, Scope
 
 __all__ = ["FAMILIES", "Origins", "Place", "family", "inner_type"]
 
@@ -41,12 +41,18 @@ class Place:
     scope: Scope
     line: int
     branch: tuple[tuple[int, int], ...] = ()
+    given: Mapping[int, tuple[ast.expr, Place]] = field(default_factory=dict[int, "tuple[ast.expr, Place]"])
+    """What a call gives to the parameters of the function the place is in, by the id of each parameter."""
+
+    def at(self, node: ast.expr) -> Place:
+        """Return the place of *node* in the same scope."""
+        return replace(self, line=node.lineno)
 
     def of(self, binding: Binding, scope: Scope) -> Place:
         """Return the place of a *binding* in *scope* of the same file."""
         # In `name = name or "x"` the name on the right is the one before.
         line = binding.line - 1 if binding.kind == "value" else binding.line
-        return Place(self.module, scope, line, binding.branch)
+        return Place(self.module, scope, line, binding.branch, self.given)
 
 
 def family(origin: str) -> str:
@@ -140,6 +146,17 @@ class Origins:
             if inside is not None and (bindings := inside.scope.bindings.get(node.attr)):
                 return self._followed(bindings[-1], inside.of(bindings[-1], inside.scope), depth)
         return None
+
+    def function(self, node: ast.AST, place: Place) -> tuple[Function, Place] | None:
+        """Return the function of the project that *node* leads to; a method is none, another class may have its own."""
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in {"self", "cls"}:
+            return None
+        found = self.definition(node, place)
+        function = found[0].node if found else None
+        if found is None or not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            return None
+        scope = found[1].module.scopes[id(function)]
+        return None if scope.outer is None or isinstance(scope.outer.node, ast.ClassDef) else (function, found[1])
 
     def members(self, node: ast.AST, place: Place, depth: int = 0) -> Place | None:
         """Return the scope that holds the members of the module or class that *node* names."""

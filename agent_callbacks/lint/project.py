@@ -48,6 +48,15 @@ class Project:
             self._found[key] = self._search(origin, file)
         return self._found[key]
 
+    def beside(self, module: Module) -> tuple[str, ...]:
+        """Return the absolute paths of the files beside *module* that it imports, where they are in no package."""
+        folder = Path(module.path).absolute().parent
+        if package_root(folder) != folder:
+            return ()
+        bound = (each for bindings in module.scope.bindings.values() for each in bindings if each.kind == "import")
+        names = {each.origin.lstrip(".").partition(".")[0] for each in bound}
+        return tuple(str(folder / f"{name}.py") for name in sorted(names) if f"{name}.py" in self._listed(folder))
+
     def _search(self, origin: str, importer: Path) -> tuple[Module, str] | None:
         name = origin.lstrip(".")
         parts = name.split(".")

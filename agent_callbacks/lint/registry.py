@@ -1,6 +1,7 @@
 """Names of one registry against each other: collisions, near duplicates, and tools nobody registered.
 
-A registry is what one agent can have at once: an import package, or a script alone; the service of a trace.
+A registry is what one agent can have at once: an import package, or a script and what it imports from beside it; the
+service of a trace.
 """
 
 from __future__ import annotations

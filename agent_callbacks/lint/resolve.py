@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import ast
 import re
-from itertools import product
 from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
-from agent_callbacks.lint.leaf import Hole, Text, hole
+from agent_callbacks.lint.called import default_of, function_place, given, returned
+from agent_callbacks.lint.leaf import Hole, Text, distinct, hole, is_unknown, products
 from agent_callbacks.lint.origin import Origins, Place, inner_type
+from agent_callbacks.lint.spec import formatted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from agent_callbacks.lint.module import Binding
 
 __all__ = ["Resolver"]
 
 _Node = TypeVar("_Node", bound=ast.AST)
-_MOST: Final = 64
 _DEEPEST: Final = 16
 _NUMBER: Final = Hole("number", "")
+_CALL: Final = 4  # a call goes as deep as that many other steps, so that calls in calls stay few
 
 
 class Resolver:
@@ -37,7 +38,7 @@ class Resolver:
         rung = self._LADDER.get(type(node).__name__)
         if rung is None or depth > _DEEPEST:
             return [(hole(node),)]
-        return _distinct(rung(self, node, place, depth + 1))
+        return distinct(rung(self, node, place, depth + 1))
 
     # --- what stands there -------------------------------------------------------------------------------------------
     def _constant(self, node: ast.Constant, place: Place, depth: int) -> list[Text]:
@@ -47,17 +48,19 @@ class Resolver:
         return [(node.value,)] if isinstance(node.value, str) else [(str(node.value),)]
 
     def _f_string(self, node: ast.JoinedStr, place: Place, depth: int) -> list[Text]:
-        return _products([self._f_part(part, place, depth) for part in node.values])
+        return products([self._f_part(part, place, depth) for part in node.values])
 
     def _f_part(self, part: ast.AST, place: Place, depth: int) -> list[Text]:
         if not isinstance(part, ast.FormattedValue):
             return self.texts(part, place, depth)
-        members = self._enum_members(part.value, place)
-        return members or self.texts(part.value, place, depth)
+        texts = self._enum_members(part.value, place) or self.texts(part.value, place, depth)
+        specs = self.texts(part.format_spec, place, depth) if part.format_spec else []
+        spec = specs[0][0] if len(specs) == 1 and len(specs[0]) == 1 else ""
+        return [formatted(text, spec) for text in texts] if isinstance(spec, str) else texts
 
     def _operation(self, node: ast.BinOp, place: Place, depth: int) -> list[Text]:
         if isinstance(node.op, ast.Add) and not (_is_number(node.left) or _is_number(node.right)):
-            joined = _products([self.texts(node.left, place, depth), self.texts(node.right, place, depth)])
+            joined = products([self.texts(node.left, place, depth), self.texts(node.right, place, depth)])
             return joined if any(isinstance(part, str) for text in joined for part in text) else [(hole(node),)]
         if isinstance(node.op, ast.Mod):
             left = self.texts(node.left, place, depth)
@@ -98,10 +101,12 @@ class Resolver:
                     value = given(at, match["name"] or "")
                     at += 1
                     columns.append([(part[done : match.start()],)])
-                    columns.append([(match[0],)] if value is None else self.texts(value, place, depth))
+                    spec = match["spec"] or ""
+                    texts: list[Text] = [(match[0],)] if value is None else self.texts(value, place, depth)
+                    columns.append([formatted(text, spec) for text in texts] if value else texts)
                     done = match.end()
                 columns.append([(part[done:],)])
-            found += _products(columns)
+            found += products(columns)
         return found
 
     def _choice(self, node: ast.IfExp, place: Place, depth: int) -> list[Text]:
@@ -117,14 +122,25 @@ class Resolver:
     def _call(self, node: ast.Call, place: Place, depth: int) -> list[Text]:
         if isinstance(node.func, ast.Name):
             same = node.func.id == "str" and len(node.args) == 1
-            return self.texts(node.args[0], place, depth) if same else [(hole(node),)]
+            return self.texts(node.args[0], place, depth) if same else self._returned(node, place, depth)
         if not isinstance(node.func, ast.Attribute):
             return [(hole(node),)]
         holder, method = node.func.value, node.func.attr
         if method in _TEXT_METHODS:
             return self._applied(node, holder, method, place, depth)
         rung = self._METHODS.get(method)
-        return [(hole(node),)] if rung is None else rung(self, node, holder, place, depth)
+        return self._returned(node, place, depth) if rung is None else rung(self, node, holder, place, depth)
+
+    def _returned(self, node: ast.Call, place: Place, depth: int) -> list[Text]:
+        """Return what a plain function of the project gives back; what stays unknown is the call itself."""
+        called = self._origins.function(node.func, place)
+        values = returned(called[0]) if called else []
+        if called is None or not values:
+            return [(hole(node),)]
+        function, there = called
+        inside = function_place(function, there, given(function, there, node, place))
+        texts = [text for value in values for text in self.texts(value, inside.at(value), depth + _CALL)]
+        return [(hole(node),) if is_unknown(text) else text for text in texts]
 
     def _got(self, node: ast.Call, holder: ast.AST, place: Place, depth: int) -> list[Text]:
         """Return what ``TABLE.get(key, default)`` can give, where the table is written out."""
@@ -153,7 +169,7 @@ class Resolver:
         columns: list[list[Text]] = []
         for element, there in listed:
             columns += [between, self.texts(element, there, depth)]
-        return _products(columns[1:])
+        return products(columns[1:])
 
     def _applied(self, node: ast.Call, holder: ast.AST, method: str, place: Place, depth: int) -> list[Text]:
         """Apply a method of ``str`` with literal arguments to every literal text."""
@@ -201,12 +217,22 @@ class Resolver:
                 return [(hole(node),)]
 
     def _parameter(self, argument: ast.AST, place: Place, node: ast.AST, depth: int) -> list[Text]:
+        if (given := place.given.get(id(argument))) is not None:
+            return self.texts(*given, depth)
         annotation = argument.annotation if isinstance(argument, ast.arg) else None
-        if annotation is None:
-            return [(hole(node),)]
         if isinstance(annotation, ast.Name) and annotation.id == "int":
             return [(_NUMBER,)]
-        return self._literal(annotation, place, depth) or [(hole(node),)]
+        members = self._literal(annotation, place, depth) if annotation is not None else []
+        return members or [*self._default(argument, place, depth), (hole(node),)]
+
+    def _default(self, argument: ast.AST, place: Place, depth: int) -> list[Text]:
+        """Return the texts that a parameter is when it is not given; none where it has to be, or is empty then."""
+        value = default_of(argument, place.scope.node)
+        outer = place.scope.outer
+        if not isinstance(value, ast.expr) or outer is None:
+            return []
+        texts = self.texts(value, Place(place.module, outer, value.lineno), depth)
+        return [text for text in texts if text != ("",) and isinstance(text[0], str)]
 
     def _literal(self, annotation: ast.AST, place: Place, depth: int) -> list[Text]:
         """Return the members of a ``Literal`` type, an alias of one, or an Enum; nothing for any other type."""
@@ -378,8 +404,8 @@ class Resolver:
     }
 
 
-_PERCENT: Final = re.compile(r"%(?:\((?P<name>[^()]*)\))?[-+ #0]*\d*(?:\.\d+)?[sdrifx]")
-_BRACES: Final = re.compile(r"(?<!\{)\{(?P<name>[^{}:!]*)(?:![rsa])?(?::[^{}]*)?\}(?!\})")
+_PERCENT: Final = re.compile(r"%(?:\((?P<name>[^()]*)\))?(?:(?P<spec>0\d+d)|[-+ #0]*\d*(?:\.\d+)?[sdrifx])")
+_BRACES: Final = re.compile(r"(?<!\{)\{(?P<name>[^{}:!]*)(?:![rsa])?(?::(?P<spec>[^{}]*))?\}(?!\})")
 _TEXT_METHODS: Final = {
     "capitalize": 0, "casefold": 0, "lower": 0, "lstrip": 0, "removeprefix": 1, "removesuffix": 1, "replace": 2,
     "rstrip": 0, "strip": 0, "title": 0, "upper": 0,
@@ -409,25 +435,3 @@ def _called(node: ast.AST) -> str:
 
 def _is_dotted(node: ast.AST) -> bool:
     return isinstance(node, ast.Name) or (isinstance(node, ast.Attribute) and _is_dotted(node.value))
-
-
-def _products(columns: Sequence[Sequence[Text]]) -> list[Text]:
-    """Return every way to take one text of each column, joined; at most 64."""
-    found: list[Text] = [()]
-    for column in columns:
-        found = [(*left, *right) for left, right in product(found, column)][:_MOST]
-    return [_merged(text) for text in found]
-
-
-def _merged(text: Text) -> Text:
-    merged: list[str | Hole] = []
-    for part in text:
-        if isinstance(part, str) and merged and isinstance(last := merged[-1], str):
-            merged[-1] = last + part
-        elif part != "":
-            merged.append(part)
-    return tuple(merged) or ("",)
-
-
-def _distinct(texts: Iterable[Text]) -> list[Text]:
-    return list(dict.fromkeys(texts))[:_MOST]

@@ -13,9 +13,10 @@ from agent_callbacks.lint.project import Project, package_root
 from agent_callbacks.lint.registry import Entry, compared, unregistered
 from agent_callbacks.lint.report import Report
 from agent_callbacks.lint.suppression import applied
+from agent_callbacks.lint.wrapper import Wrappers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Literal
 
     from agent_callbacks.lint.finding import Finding
@@ -43,12 +44,12 @@ def lint_source(files: Iterable[tuple[str, str]], settings: Settings, roots: Seq
         settings: How.
         roots: Folders in which imports are looked for too.
     """
-    project = Project(roots)
+    wrappers = Wrappers(Project(roots))
     how = sources.Source(settings.judge, settings.scope, settings.providers)
-    read = [sources.read(path, text, how, project) for path, text in files]
+    read = [sources.read(path, text, how, wrappers) for path, text in files]
     names = [name for file in read for name in file.names]
     by_path: dict[str, list[Finding]] = {}
-    for finding in (*(each for file in read for each in file.findings), *_together(names, settings)):
+    for finding in (*(each for file in read for each in file.findings), *_together(read, settings)):
         by_path.setdefault(finding.path, []).append(finding)
     kept: list[Finding] = []
     for file in read:
@@ -65,24 +66,49 @@ def _counted(files: Sequence[SourceFile]) -> dict[str, int]:
     return counts
 
 
-def _together(names: Sequence[SourceName], settings: Settings) -> list[Finding]:
-    registries: dict[str, list[Entry]] = {}
-    for name in names:
-        if not name.merging:
-            registries.setdefault(_registry(name.path), []).append(_entry(name))
-    found: list[Finding] = []
-    for entries in registries.values():
-        found += compared(entries, settings.judge, settings.not_duplicates)
-        registry = settings.judge.convention.registry
-        found += unregistered(entries, registry, settings.judge, strict=settings.policy.rules == "strict")
-    return found
+def _together(files: Sequence[SourceFile], settings: Settings) -> list[Finding]:
+    found: dict[Finding, None] = {}
+    for registry in _registries(files):
+        entries = [_entry(name) for file in registry for name in file.names if not name.merging]
+        known = settings.judge.convention.registry
+        found |= dict.fromkeys(compared(entries, settings.judge, settings.not_duplicates))
+        found |= dict.fromkeys(unregistered(entries, known, settings.judge, strict=settings.policy.rules == "strict"))
+    return list(found)
 
 
-def _registry(path: str) -> str:
-    """Return what a file's names share a registry with: its package, or itself."""
-    folder = Path(path).absolute().parent
-    root = package_root(folder)
-    return path if root == folder else str(root / folder.relative_to(root).parts[0])
+def _registries(files: Sequence[SourceFile]) -> list[list[SourceFile]]:
+    """Return the files whose names one agent can have at once: of a package, or of a script and what it imports."""
+    packages: dict[str, list[SourceFile]] = {}
+    scripts: dict[str, SourceFile] = {}
+    for file in files:
+        folder = Path(file.path).absolute().parent
+        root = package_root(folder)
+        if root == folder:
+            scripts[str(folder / Path(file.path).name)] = file
+        else:
+            packages.setdefault(str(root / folder.relative_to(root).parts[0]), []).append(file)
+    reached = {path: _reached(path, scripts) for path in scripts}
+    imported = {path for start, paths in reached.items() for path in paths if path != start}
+    order = {path: at for at, path in enumerate(scripts)}
+    covered: set[str] = set()
+    together: list[list[SourceFile]] = []
+    for path in sorted(scripts, key=imported.__contains__):  # what nobody imports first; then what is in a circle
+        if path not in covered:
+            covered |= reached[path]
+            together.append([scripts[each] for each in sorted(reached[path], key=order.__getitem__)])
+    return [*packages.values(), *together]
+
+
+def _reached(start: str, scripts: Mapping[str, SourceFile]) -> frozenset[str]:
+    """Return the paths of *start* and of all scripts that it imports, and that they import."""
+    seen: set[str] = set()
+    todo = [start]
+    while todo:
+        path = todo.pop()
+        if path in scripts and path not in seen:
+            seen.add(path)
+            todo += scripts[path].imports
+    return frozenset(seen)
 
 
 def _entry(name: SourceName) -> Entry:

@@ -33,6 +33,8 @@ class Naming:
     name: str = ""
     may_be_callable: bool = False
     """Whether ``value`` may also be what is called, so that nothing is known of it unless it is a text."""
+    shown: ast.expr | None = None
+    """What a person is shown, where it is not ``value``: what a wrapper is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,12 @@ _DECORATORS: Final = frozenset({("langchain", "tool"), ("mcp", "().tool")})
 _TOOL_CLASSES: Final = frozenset({"BaseTool", "StructuredTool", "Tool"})
 
 
-def namings(module: Module, origins: Origins) -> Iterator[Naming]:
-    """Yield every place in *module* that names a span, a tool or an agent."""
+def namings(module: Module, origins: Origins) -> list[Naming]:
+    """Return every place in *module* that names a span, a tool or an agent by itself."""
+    return list(_namings(module, origins))
+
+
+def _namings(module: Module, origins: Origins) -> Iterator[Naming]:
     finder = _Finder(module, origins)
     for site in module.sites:
         place = Place(module, site.scope, site.node.lineno, site.branch)

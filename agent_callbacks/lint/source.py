@@ -11,16 +11,16 @@ from agent_callbacks.lint.finding import Edit, Finding
 from agent_callbacks.lint.judge import Judge, filler, found
 from agent_callbacks.lint.leaf import Hole, Text
 from agent_callbacks.lint.module import Module, parse
-from agent_callbacks.lint.origin import Origins
 from agent_callbacks.lint.resolve import Resolver
 from agent_callbacks.lint.rules import RULES
-from agent_callbacks.lint.site import Kind, Naming, may_name, namings
+from agent_callbacks.lint.site import Kind, Naming, may_name
 from agent_callbacks.lint.suppression import Suppression, suppressions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent_callbacks.lint.project import Project
+    from agent_callbacks.lint.origin import Origins
+    from agent_callbacks.lint.wrapper import Wrappers
 
 __all__ = ["Source", "SourceFile", "SourceName", "read"]
 
@@ -60,6 +60,8 @@ class SourceFile:
     """The file's lines, where there are comments to judge."""
     counts: tuple[tuple[str, int], ...] = ()
     """``spans``, ``tools``, ``literal``, ``resolved``, ``unresolved`` -> how many."""
+    imports: tuple[str, ...] = ()
+    """The files beside a script, in no package, that it imports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Source:
     providers: tuple[str, ...] = ()
 
 
-def read(path: str, source: str, settings: Source, project: Project) -> SourceFile:
+def read(path: str, source: str, settings: Source, wrappers: Wrappers) -> SourceFile:
     """Return what the Python file at *path* with the text *source* names, and the rules it breaks."""
     stated = "SPN" in source or "agent-callbacks:" in source  # a comment that may be unused
     if not may_name(source) and not stated:
@@ -80,13 +82,14 @@ def read(path: str, source: str, settings: Source, project: Project) -> SourceFi
         module = parse(path, source)
     except (SyntaxError, ValueError, RecursionError) as error:
         return SourceFile(path, (_unreadable(path, error),))
-    project.add(module)
-    reader = _Reader(module, settings, project)
-    for naming in namings(module, reader.origins):
+    wrappers.project.add(module)
+    reader = _Reader(module, settings, wrappers.origins)
+    for naming in (*wrappers.namings(module), *wrappers.calls(module)):
         reader.take(naming)
     comments = tuple(suppressions(source)) if stated or reader.findings or reader.names else ()
     lines = tuple(module.lines) if comments else ()
-    return SourceFile(path, tuple(reader.findings), tuple(reader.names), comments, lines, tuple(reader.counts.items()))
+    counts, imports = tuple(reader.counts.items()), wrappers.project.beside(module)
+    return SourceFile(path, tuple(reader.findings), tuple(reader.names), comments, lines, counts, imports)
 
 
 def _unreadable(path: str, error: Exception) -> Finding:
@@ -99,15 +102,14 @@ def _unreadable(path: str, error: Exception) -> Finding:
 class _Reader:
     """Judges the namings of one module."""
 
-    def __init__(self, module: Module, settings: Source, project: Project) -> None:
+    def __init__(self, module: Module, settings: Source, origins: Origins) -> None:
         self.findings: list[Finding] = []
         self.names: list[SourceName] = []
         self.counts = dict.fromkeys(("spans", "tools", "literal", "resolved", "unresolved"), 0)
-        self.origins = Origins(project)
         self._module = module
         self._settings = settings
         self._judge = settings.judge
-        self._resolver = Resolver(self.origins)
+        self._resolver = Resolver(origins)
 
     def take(self, naming: Naming) -> None:
         """Judge one place, whatever it can be called."""
@@ -133,6 +135,8 @@ class _Reader:
         if naming.value is None:
             return [(naming.name,)]
         texts = self._resolver.texts(naming.value, naming.place)
+        if naming.shown is not None:  # what stays unknown is reported in the wrapper
+            return [text for text in texts if all(isinstance(part, str) or part.like == "identifying" for part in text)]
         return [text for text in texts if isinstance(text[0], str) or text[1:]] if naming.may_be_callable else texts
 
     def _in_scope(self, text: Text) -> bool:
@@ -224,7 +228,7 @@ class _Reader:
 
     def _place(self, naming: Naming) -> dict[str, str | int]:
         """Return where a person should look, as fields of a finding."""
-        node = naming.value if naming.value is not None else naming.node
+        node = next(each for each in (naming.shown, naming.value, naming.node) if each is not None)
         lines = self._module.lines
         line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
         end_line, end_column = getattr(node, "end_lineno", line), getattr(node, "end_col_offset", column)
@@ -253,7 +257,7 @@ def _how(naming: Naming, texts: list[Text]) -> How:
 def _filled(text: Text) -> str:
     name = ""
     for part in text:
-        name += part if isinstance(part, str) else filler(name)
+        name += part if isinstance(part, str) else part.example or filler(name)
     return name
 
 

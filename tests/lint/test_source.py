@@ -459,7 +459,124 @@ SPANS = {
     """,
 }
 
+SPANS |= {
+    "format_specifications": """
+        WIDTH = 2
+        def go(i, name, order_id, start, attempts):
+            tracer.start_span(f"agent.step.{i:02d}")  #: SPN104
+            tracer.start_span("agent.step.%02d" % i)  #: SPN104
+            tracer.start_span("agent.step.{:03}".format(i))  #: SPN104
+            tracer.start_span(f"agent.step.{start:0>3}")  #: SPN104
+            tracer.start_span(f"agent.step.{i:0{WIDTH}d}")  #: SPN104
+            tracer.start_span(f"agent.step.{3:02d}")  #: SPN104
+            tracer.start_span(f"agent.step.{start:d}")
+            tracer.start_span(f"agent.step.{i:{start}}")
+            tracer.start_span(f"agent.step.{start:,}")  #: SPN205
+            tracer.start_span(f"tool.part_{7:02d}")
+            tracer.start_span(f"tool.{'web':>5}")  #: SPN106
+            tracer.start_span(f"tool.{'web':d}")
+            tracer.start_span(f"tool.{'web':>9999999}")
+            tracer.start_span(f"tool.part_{i:02d}")  #: SPN205
+            tracer.start_span(f"tool.lookup_{order_id:05d}")  #: SPN204
+            tracer.start_span(f"tool.{name:20}")
+    """,
+    "defaults": """
+        BAD = "tool.From-Above"
+        def go(name="tool.Bad", *, other=BAD, good="tool.good", empty="", none=None, given, **rest):
+            tracer.start_span(name)  #: SPN105
+            tracer.start_span(other)  #: SPN105 SPN106 SPN205
+            tracer.start_span(good)  #: SPN205
+            tracer.start_span(empty)  #: SPN205
+            tracer.start_span(none)  #: SPN205
+            tracer.start_span(given)  #: SPN205
+            tracer.start_span(rest)  #: SPN205
+        later = lambda name="tool.Bad": tracer.start_span(name)
+    """,
+    "returned": """
+        import functools
+        def name_of(kind="Web"):
+            if kind == "x":
+                return "tools.x"
+            return f"tool.{kind}"
+        def twice(kind): return name_of(kind)
+        def made(kind):
+            def inner(): return "tool.Inner"
+            return other(kind)
+        def yielded():
+            yield "tool.Never"
+            return "tool.Never"
+        def nothing(kind):
+            if kind: return
+            return "tool.Never"
+        def endless(kind): return endless(kind) + endless(kind)
+        def nobody(kind): raise NotImplementedError
+        async def later(): return "tool.Never"
+        @functools.cache
+        def kept(): return "tool.Never"
+        def unique(): return uuid4().hex
+        class Own:
+            def name(self): return "tool.Never"
+            def go(self): tracer.start_span(self.name())  #: SPN205
+            @staticmethod
+            def plain(): return "tool.Never"
+        def go(kind, more):
+            tracer.start_span(name_of("page"))  #: SPN101
+            tracer.start_span(name_of())  #: SPN101 SPN105
+            tracer.start_span(twice("Page"))  #: SPN101 SPN105
+            tracer.start_span(name_of(*more))  #: SPN101 SPN105 SPN205
+            tracer.start_span(name_of(**more))  #: SPN101 SPN105 SPN205
+            tracer.start_span(made(kind))  #: SPN205
+            tracer.start_span(yielded())  #: SPN205
+            tracer.start_span(nothing(kind))  #: SPN205
+            tracer.start_span(endless(kind))  #: SPN205
+            tracer.start_span(nobody(kind))  #: SPN205
+            tracer.start_span(later())  #: SPN205
+            tracer.start_span(kept())  #: SPN205
+            tracer.start_span(Own.plain())  #: SPN205
+            tracer.start_span(f"tool.lookup_{unique()}")  #: SPN204
+    """,
+    "wrappers": """
+        import contextlib
+        @contextlib.contextmanager
+        def traced(name, /, prefix="tool"):
+            with tracer.start_as_current_span(f"{prefix}.{name}"):  #: SPN205
+                yield
+        async def whole(*, name):
+            tracer.start_span(name)
+        def spelled(name):
+            name = tidy(name)
+            tracer.start_span(name)  #: SPN205
+        def plain(name): return name
+        def go(unknown, order_id, more):
+            with traced("fetch_page"): ...
+            with traced("Fetch Page"): ...  #: SPN105 SPN106
+            with traced("docs", "retrievers"): ...  #: SPN101
+            with traced("docs", prefix="retrievers"): ...  #: SPN101
+            with traced(unknown): ...
+            with traced(order_id): ...  #: SPN204
+            with traced(*more): ...
+            with traced("Docs", **more): ...
+            for each in ("good", "Bad"):
+                with traced(each): ...  #: SPN105
+            whole(name="GET /orders")
+            whole(name="tool.Bad")  #: SPN105
+            spelled("tool.Bad")
+            plain("tool.Bad")
+            unheard("tool.Bad")
+            whole()
+    """,
+}
+
 TOOLS = {
+    "wrappers": """
+        from langchain_core.tools import StructuredTool, tool
+        def make(name, func=None):
+            return StructuredTool.from_function(func, name=name)
+        make("search_web")
+        make("lookup_3f2b8c1e9a77")  #: SPN201
+        make(name="Bing Search")  #: SPN105 SPN106
+        make(unknown)
+    """,
     "langchain": """
         from langchain_core.tools import BaseTool, StructuredTool, Tool, create_retriever_tool, tool
         from langchain.tools import tool as lc
@@ -711,6 +828,46 @@ def test_projects_are_compared_as_a_whole(tmp_path):
     for folder, expected in ((package, ["SPN302"]), (tmp_path, [])):
         files = [(str(folder / f"{name}.py"), text.format(name)) for name in ("search_web", "web_search")]
         assert expected == [each.code for each in lint_source(files, Settings()).findings]
+
+
+def test_a_wrapper_of_another_module(tmp_path):
+    """A wrapper is followed into the module that it is imported from, and the caller's line is the one reported."""
+    helpers = "from langchain_core.tools import Tool\ndef make(name): return Tool(name=name, func=None)\n"
+    (tmp_path / "helpers.py").write_text(helpers)
+    (tmp_path / "silent.py").write_text("def make(name): return name\n")
+    text = "from langchain_core.tools import tool\nfrom helpers import make\nfrom silent import make as no\n"
+    text += "make('Bad')\nno('Bad')\n"
+    (found,) = lint(text, str(tmp_path / "main.py")).findings
+    assert (4, "make('Bad')", "'Bad'") == (found.line, found.excerpt, found.excerpt[found.column - 1 :][:5])
+
+
+def test_a_script_has_the_names_it_imports(tmp_path):
+    """A script and what it imports from its folder are one registry; two scripts that share a module are two."""
+    tool = "from langchain_core.tools import tool\n{}@tool\ndef {}(x): ...\n"
+    shared = tool.format("", "search_docs")
+    deeper = tool.format("import shared\n", "docs_search")
+    one = tool.format("import os, deeper\nfrom .missing import x\n", "web_search")
+    two = tool.format("from shared import search_docs\n", "search_web")
+    sources = {"shared": shared, "deeper": deeper, "one": one, "two": two}
+    files = [(str(tmp_path / f"{name}.py"), text) for name, text in sources.items()]
+    for path, text in files:
+        (tmp_path / path).write_text(text)
+    found = lint_source(files, Settings()).findings
+    assert [("SPN302", "`tool.docs_search` and `tool.search_docs`")] == [
+        (each.code, each.message.partition(" (")[0]) for each in found
+    ]
+
+
+def test_scripts_that_import_each_other(tmp_path):
+    """Scripts in a circle are one registry, and what is found there is said once."""
+    tool = "import {}\nfrom langchain_core.tools import tool\n@tool\ndef {}(x): ...\n"
+    files = [
+        (str(tmp_path / "a.py"), tool.format("b", "search_web")),
+        (str(tmp_path / "b.py"), tool.format("a", "web_search")),
+    ]
+    for path, text in files:
+        (tmp_path / path).write_text(text)
+    assert ["SPN302"] == [each.code for each in lint_source(files, Settings()).findings]
 
 
 def test_imports_that_lead_nowhere(tmp_path):
