@@ -35,5 +35,6 @@ def main() -> None:
 
 def _drop_output() -> None:
     """Send what is still buffered nowhere: the interpreter would try to write it once more, and fail in its own way."""
-    with contextlib.suppress(io.UnsupportedOperation):  # an output that is no file has nothing to write at the end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if sys.stdout is not None:  # as it is where the process was started with its output closed
+        with contextlib.suppress(io.UnsupportedOperation):  # an output that is no file has nothing to write at the end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -63,27 +63,34 @@ def _telling_words(seen: Views) -> set[bytes]:
     for verb in _VERBS:
         if seen.lower.find(verb) >= 0:
             names.update([piece.rpartition(b" ")[2] for piece in seen.lower.split(verb)[:-1]])
-    words: set[bytes] = set()
-    for name in names - seen.names.harmless:
-        words |= _words_of(name, seen.names)
-    return words
+    known = seen.names.telling
+    return {known.get(name) or _telling_word(name, seen.names) for name in names - seen.names.harmless} - _NOTHING
 
 
 _VERBS: Final = (b" is ", b" to ", b" was ")
+_NOTHING: Final = frozenset({b""})
+_HOUR: Final = re.compile(rb"_{0,4}\d[\d\-_.t]{0,40}")
+"""What stands before the colon of a time: nobody names anything so, and no two times are the same."""
 
 
-def _words_of(name: bytes, names: Names) -> set[bytes]:
-    if not name or (name[:1].isdigit() and not name[-1:].isalpha()):  # a time of day; not "429 for password"
-        return set()
+def _telling_word(name: bytes, names: Names) -> bytes:
+    """Return the last word of a *name* that says what its value is, nothing of any other."""
+    time_of_day = name[:1].isdigit() and not name[-1:].isalpha()  # not "429 for password"
+    if not name or time_of_day or _HOUR.fullmatch(name):
+        return b""
     text = name[-_LONGEST_NAME:].decode("latin-1").strip("_-. ")
     if text.endswith("disposition"):  # the name of a form's field stands in the header
-        return {b"name"}
+        return b"name"
+    plain = _PLAIN_NAME.fullmatch(name)
     if text.endswith("cookies") or names.kind(text):
         last = _LAST_WORD.search(text)
-        return {last[0].encode("latin-1")} if last else set()
-    if len(names.harmless) < _MOST_NAMES and _PLAIN_NAME.fullmatch(name):
+        word = last[0].encode("latin-1") if last else b""
+        if plain and len(names.telling) < _MOST_NAMES:
+            names.telling[name] = word
+        return word
+    if plain and len(names.harmless) < _MOST_NAMES:
         names.harmless.add(name)
-    return set()
+    return b""
 
 
 # --- one name --------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ time whatever it says. Every quantifier is bounded, and places inside a match al
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,20 +56,22 @@ Read = Callable[[Views, int], Span | None]
 
 def _anchored(
     kind: str, anchor: bytes, read: Read, rank: int = 50, view: str = "raw"
-) -> Callable[[Views], Iterator[Match]]:
+) -> Callable[[Views], list[Match]]:
     """Return a scan that reads at each place of *anchor*; an empty span says that there is nothing before its end."""
     pattern = re.compile(anchor)
 
-    def scan(seen: Views) -> Iterator[Match]:
-        end = 0
-        for hit in pattern.finditer(getattr(seen, view)):
-            at = hit.start()
-            if at < end:
-                continue
+    def scan(seen: Views) -> list[Match]:
+        copy: bytes = getattr(seen, view)
+        found: list[Match] = []
+        hit = pattern.search(copy)
+        while hit:
+            at, end = hit.span()
             if span := read(seen, at):
-                end = span[1]
-                if span[0] < end:
-                    yield Match(span[0], end, kind, rank)
+                end = max(end, span[1])
+                if span[0] < span[1]:
+                    found.append(Match(*span, kind, rank))
+            hit = pattern.search(copy, end)
+        return found
 
     return scan
 
@@ -103,7 +105,7 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     ),
     Detector(("ID",), _anchored("ID", rb"0A(?=A?(?![0Aa]))", digits.lettered_id, 58, "shape"), "0A", "shape"),
     Detector(("IBAN",), _anchored("IBAN", rb"AA00(?=[ \-.]{0,2}[0A])", accounts.iban, 60, "shape"), "AA00", "shape"),
-    Detector(("IP",), _anchored("IP", rb":(?=[0-9A-Fa-f]{0,4}:)", internet.ipv6), "::"),
+    Detector(("IP",), _anchored("IP", rb":(?=:|[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{0,4}:)", internet.ipv6), "::"),
     Detector(
         ("MAC",), _anchored("MAC", rb":(?=[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}:)", internet.mac, 56), "::"
     ),
@@ -125,7 +127,7 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     _spelled(rb"\((?=\.\))", "(.)", "lower"),
     _spelled(rb" @ (?=[\w])", "@", "lower"),
     Detector(("IP",), _anchored("IP", rb"\((?=\.\)|dot\))", prose.defanged, 50, "lower"), "(.)"),
-    Detector(("IP",), _anchored("IP", rb"\((?=dot\))", prose.defanged, 50, "lower"), "()"),
+    Detector(("IP",), _anchored("IP", rb"\((?=dot\))", prose.defanged, 50, "lower"), "dot)", "lower"),
     Detector(("SECRET",), _anchored("SECRET", rb" -(?=-?[A-Za-z])", commands.option, 30), "-"),
     Detector(("SECRET", "ID"), assignments.named_values),
     Detector(("SECRET", "PERSON", "ID"), validation.quoted_inputs, "input_value=", "lower"),

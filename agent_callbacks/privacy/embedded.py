@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast
 import orjson
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from agent_callbacks.privacy.match import Match
     from agent_callbacks.privacy.plain import Plain
 
@@ -48,10 +50,20 @@ def keeps_json(before: Plain | Unparsed, after: Plain | Unparsed) -> bool:
         inner = parsed(before)
         return inner is UNPARSED or keeps_json(inner, parsed(after))
     if isinstance(before, list) and isinstance(after, list):
-        return all(map(keeps_json, before, after))
+        return _all_keep(before, after)
     if isinstance(before, dict) and isinstance(after, dict):
-        return len(before) == len(after) and all(map(keeps_json, before.values(), after.values()))
+        return len(before) == len(after) and _all_keep(before.values(), after.values())
     return True
+
+
+def _all_keep(before: Iterable[Plain], after: Iterable[Plain]) -> bool:
+    for old, new in zip(before, after, strict=False):
+        if (type(old) in _CONTAINERS or (type(old) is str and old[:1] in _OPENERS)) and not keeps_json(old, new):
+            return False
+    return True
+
+
+_CONTAINERS: Final = frozenset({dict, list})
 
 
 def quoted(text: str, match: Match, marker: str) -> str:

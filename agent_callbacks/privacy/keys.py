@@ -160,10 +160,12 @@ class Names:
     Attributes:
         rule: The type of data under one name, or None.
         harmless: Names that say nothing, as bytes of a text: the same few fill any text. Bounded; plain words only.
+        telling: The last words of those that say something, likewise.
     """
 
     rule: Callable[[str], str | None] = key_kind
     harmless: set[bytes] = field(default_factory=set[bytes], compare=False)
+    telling: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes], compare=False)
 
     def kind(self, name: str) -> str | None:
         """Return what stands under *name*, or under its last words: ``the customer's date of birth``."""

@@ -357,9 +357,11 @@ class Sanitizer:
 
     # --- one value ---------------------------------------------------------------------------------------------------
     def _clean_value(self, value: object, bound: int | None) -> Plain:
-        if bound is None:
-            return self._walk(plain.BYTES).plain(value)
-        return self._fitting(value, bound)[0]
+        if bound is not None:
+            return self._fitting(value, bound)[0]
+        small = _small_dict(value)
+        flat = self._flat(small, _NESTED) if small is not None else None
+        return self._walk(plain.BYTES).plain(value) if flat is None else flat
 
     def _clean_json(self, value: object, bound: int | None) -> str:
         small = _small_dict(value)
@@ -383,6 +385,8 @@ class Sanitizer:
                 found[key] = self._leaf(leaf, None)
             elif leaf is None or kind is bool or (kind is int and -_SAFE_NUMBER < leaf < _SAFE_NUMBER):
                 found[key] = leaf
+            elif kind is float:
+                found[key] = leaf if leaf - leaf == 0.0 else None  # no JSON for the others
             elif kind is dict and depth and len(leaf) <= _FLAT and (inner := self._flat(leaf, depth - 1)) is not None:
                 found[key] = inner
             else:
