@@ -57,9 +57,10 @@ def _places(text: bytes, word: bytes) -> Iterator[Span]:
 
 def _telling_words(seen: Views) -> set[bytes]:
     """Return the last words of those names in the text that say what their values are."""
-    pieces = seen.raw.translate(_NAMES, _QUOTES).split(b":")
-    del pieces[-1]
-    names = {piece.rpartition(b",")[2] for piece in pieces}
+    names: set[bytes] = set()
+    if not _ASSIGNING.isdisjoint(seen.marks):
+        pieces = seen.raw.translate(_NAMES, _QUOTES).split(b":")
+        names.update([piece.rpartition(b",")[2] for piece in pieces[:-1]])
     for verb in _VERBS:
         if seen.lower.find(verb) >= 0:
             names.update([piece.rpartition(b" ")[2] for piece in seen.lower.split(verb)[:-1]])
@@ -67,6 +68,8 @@ def _telling_words(seen: Views) -> set[bytes]:
     return {known.get(name) or _telling_word(name, seen.names) for name in names - seen.names.harmless} - _NOTHING
 
 
+_ASSIGNING: Final = frozenset(":=)")
+"""What stands between a name and its value; among the marks, every closing bracket is a round one."""
 _VERBS: Final = (b" is ", b" to ", b" was ")
 _NOTHING: Final = frozenset({b""})
 _HOUR: Final = re.compile(rb"_{0,4}\d[\d\-_.t]{0,40}")

@@ -51,30 +51,49 @@ _STEMS: Final = _table(
         "COUNT": "order invoic ticket refer track serial versi transa timest creat updat amount",
     }
 )
-_SIZES: Final = (4, 5, 6)
+_BEGINNING: Final = 4
+
+
+def _by_beginning() -> dict[bytes, tuple[tuple[bytes, str], ...]]:
+    """Return the stems by their first letters, shorter ones first: most words are none, and one look tells."""
+    found: dict[bytes, tuple[tuple[bytes, str], ...]] = {}
+    for stem in sorted(_STEMS, key=len):
+        found[stem[:_BEGINNING]] = (*found.get(stem[:_BEGINNING], ()), (stem, _STEMS[stem]))
+    return found
+
+
+_BY_BEGINNING: Final = _by_beginning()
 _WORD: Final = re.compile(rb"[a-z\xdf-\xff]{2,20}")
 _WEAK: Final = frozenset({b"id", b"ids"})
 _NEUTRAL: Final = frozenset({b"number", b"card"})
 _NEAR: Final = 48
 _WORDS_BACK: Final = 6
-_OPENING: Final = ord("(")
+_CLOSING: Final = ord(")")
 _MARKER: Final = re.compile(rb"\([a-z_]{2,32}(?::[^()]{0,40})?\)")
 
 
 def announced(seen: Views, start: int) -> str | None:
     """Return what the words before *start* announce: a type, ``COUNT`` for what is only counted, or None.
 
-    The nearest word that says anything decides; a line break ends the search, and so does what has been cleaned.
+    The nearest word that says anything decides; a line break ends the search, and so does what has been cleaned. The
+    readers of one number ask one after the other, so the last answer is kept.
     """
+    if seen.asked != start:
+        seen.asked, seen.said = start, _said(seen, start)
+    return seen.said
+
+
+def _said(seen: Views, start: int) -> str | None:
     near = seen.lower[max(0, start - _NEAR) : start]
     near = near[near.rfind(b"\n") + 1 :]
-    if _OPENING in near:
+    if _CLOSING in near:
         near = _MARKER.split(near)[-1]
     words = _WORD.findall(near)
     after = b""
     for word in words[: -_WORDS_BACK - 1 : -1]:
-        kind = _kind(word)
-        if kind is not None:
+        if word in _WORDS:
+            return _WORDS[word]
+        if word[:_BEGINNING] in _BY_BEGINNING and (kind := _of_stem(word)):
             return kind
         if word in _WEAK:
             return "ID" if after in _NEUTRAL or _is_personal(words) else "COUNT"
@@ -82,13 +101,8 @@ def announced(seen: Views, start: int) -> str | None:
     return "DATE_OF_BIRTH" if near.find(b"d.o.b") >= 0 else None
 
 
-def _kind(word: bytes) -> str | None:
-    if kind := _WORDS.get(word):
-        return kind
-    for size in _SIZES:
-        if kind := _STEMS.get(word[:size]):
-            return kind
-    return None
+def _of_stem(word: bytes) -> str | None:
+    return next((kind for stem, kind in _BY_BEGINNING[word[:_BEGINNING]] if word.startswith(stem)), None)
 
 
 _PERSONAL: Final = frozenset(

@@ -84,6 +84,8 @@ _ODD: Final = (
     f"[{_INVISIBLE}]{{1,4096}}+|[{_FOLDED}]|(?<=[{_NEAR}])[{_LOOK}]{{1,16}}|[{_LOOK}]{{1,16}}+(?=[{_NEAR}])|"
     f"(?<=[0-9)])[{_DASHES}{_SPACES}](?=[0-9(])|(?<=[A-Za-z0-9])\u3002(?=[A-Za-z0-9])"
 )
+_MAYBE_ODD: Final = re.compile(f"[{_INVISIBLE}{_FOLDED}{_LOOK}{_DASHES}{_SPACES}\u3002]")
+"""What every odd piece begins with: most texts outside ASCII have accents and quotes only, and one look tells."""
 _ENTITY: Final = (
     r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|commat|period|colon|sol|lowbar|nbsp|"
     r"hyphen|plus|equals|num|quot|amp|dash|Tab|NewLine);?"
@@ -147,7 +149,7 @@ def second_reading(text: str, marks: str) -> Reading | None:
         text: Any text.
         marks: Its rare signs.
     """
-    plain_text = text.isascii()
+    plain_text = text.isascii() or not _MAYBE_ODD.search(text)
     signs = "".join([sign for sign in _ESCAPES if sign in marks and (sign != "+" or "=" in marks)]) if marks else ""
     if plain_text and not signs:
         return None

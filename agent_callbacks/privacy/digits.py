@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, cast
 
 from agent_callbacks.privacy import ids, phones, validators
 from agent_callbacks.privacy.context import announced
@@ -242,7 +242,7 @@ def _document(seen: Views, start: int, end: int, alone: bool) -> Match | None:  
     first = start
     while first > max(0, start - _LETTERS_BEFORE) and seen.shape[first - 1] == _CAPITAL:
         first -= 1
-    after = _LETTERS_AFTER.match(text, end)
+    after = _LETTERS_AFTER.match(text, end) if seen.shape[end : end + 1] in _CONTINUES else None
     last = after.end() if after else end
     if (
         seen.raw[first - 1 : first] in _INSIDE
@@ -254,6 +254,7 @@ def _document(seen: Views, start: int, end: int, alone: bool) -> Match | None:  
 
 
 _INSIDE: Final = frozenset({b"-", b"_", b".", b"/", b"+", b"@"})
+_CONTINUES: Final = frozenset({b"A", b"0"})
 _LETTERS_BEFORE: Final = 3
 _CAPITAL: Final = ord("A")
 _LETTERS_AFTER: Final = re.compile(r"[A-Z0-9]{1,12}", re.ASCII)
@@ -311,7 +312,7 @@ _ANY: Final = re.compile(rb"0{6}|0{1,6}[ .\-/_()]{1,2}0")
 
 # --- with letters ----------------------------------------------------------------------------------------------------
 _LETTERED: Final = tuple((re.compile(form.shape), form) for form in ids.LETTERED)
-_ANY_LETTERED: Final = re.compile(b"|".join(form.shape for form in ids.LETTERED))
+_ANY_LETTERED: Final = re.compile(b"|".join(b"(" + form.shape + b")" for form in ids.LETTERED))
 _IN_WORD: Final = frozenset({b"0", b"A", b"a"})
 _LONGEST_ID: Final = 18
 
@@ -332,9 +333,10 @@ def lettered_id(seen: Views, at: int) -> Span | None:
 
 
 def _lettered_from(seen: Views, start: int, at: int) -> Span | None:
-    if not _ANY_LETTERED.match(seen.shape, start):
+    some = _ANY_LETTERED.match(seen.shape, start)
+    if some is None:
         return None
-    for form, row in _LETTERED:
+    for form, row in _LETTERED[cast("int", some.lastindex) - 1 :]:  # the first that fits, and those after it
         fit = form.match(seen.shape, start)
         if (
             fit

@@ -51,16 +51,18 @@ def keeps_json(before: Plain | Unparsed, after: Plain | Unparsed) -> bool:
         return inner is UNPARSED or keeps_json(inner, parsed(after))
     if isinstance(before, list) and isinstance(after, list):
         return _all_keep(before, after)
-    if isinstance(before, dict) and isinstance(after, dict):
-        return len(before) == len(after) and _all_keep(before.values(), after.values())
-    return True
+    if isinstance(before, dict) and isinstance(after, dict) and len(before) != len(after):
+        return False
+    return not isinstance(before, dict) or not isinstance(after, dict) or _all_keep(before.values(), after.values())
 
 
 def _all_keep(before: Iterable[Plain], after: Iterable[Plain]) -> bool:
-    for old, new in zip(before, after, strict=False):
-        if (type(old) in _CONTAINERS or (type(old) is str and old[:1] in _OPENERS)) and not keeps_json(old, new):
-            return False
-    return True
+    """Tell whether all that can be JSON in itself still is; most leaves cannot, and are not worth a call."""
+    return all(
+        keeps_json(old, new)
+        for old, new in zip(before, after, strict=False)
+        if (old[:1] in _OPENERS if type(old) is str else type(old) in _CONTAINERS)
+    )
 
 
 _CONTAINERS: Final = frozenset({dict, list})

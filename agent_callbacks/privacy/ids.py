@@ -104,6 +104,13 @@ _NRIC_WEIGHTS: Final = (2, 7, 6, 5, 4, 3, 2)
 _NRIC_LETTERS: Final = {"S": "JZIHGFEDCBA", "T": "GFEDCBAJZIH", "F": "XWUTRQPNMLK", "G": "RTUWXKLMNPQ"}
 
 
+_DNI_LETTERS: Final = "TRWAGMYFPDXBNJZSQVHLCKE"
+
+
+def _dni(number: str) -> bool:
+    return number[:-1].isdecimal() and _DNI_LETTERS[int(number[:-1]) % len(_DNI_LETTERS)] == number[-1]
+
+
 def _nino(number: str) -> bool:
     return _NINO.fullmatch(number) is not None
 
@@ -114,7 +121,12 @@ def _nric(number: str) -> bool:
     return letters is not None and letters[total % 11] == number[8]
 
 
-_OWN: Final[Mapping[tuple[str, str], Callable[[str], bool]]] = {("gb", "nino"): _nino, ("sg", "nric"): _nric}
+_OWN: Final[Mapping[tuple[str, str], Callable[[str], bool]]] = {
+    ("gb", "nino"): _nino,
+    ("sg", "nric"): _nric,
+    ("es", "dni"): _dni,
+}
+"""What python-stdnum has not, or takes ten times as long for as one division."""
 
 
 @functools.lru_cache(maxsize=128)

@@ -53,6 +53,7 @@ _PLAIN_WORDS: Final = re.compile(r"[A-Za-z_]{0,20}|[A-Za-z]{1,15} [A-Za-z]{1,15}
 _PLAIN_LENGTH: Final = 32
 _CUT: Final = "[TRUNCATED]"
 _FLAT: Final = 16
+_FLAT_TEXT: Final = 4096  # so that all of a flat dict is within what a walk may produce
 _NESTED: Final = 2
 _JSON_OPENERS: Final = ("{", "[")
 _SAFE_NUMBER: Final = 10**8
@@ -381,7 +382,7 @@ class Sanitizer:
             kind = cast("type[object]", type(leaf))
             if type(key) is not str or key not in keys:
                 return None
-            if kind is str and not leaf[:1].isspace() and leaf[:1] not in _JSON_OPENERS:
+            if kind is str and len(leaf) <= _FLAT_TEXT and not leaf[:1].isspace() and leaf[:1] not in _JSON_OPENERS:
                 found[key] = self._leaf(leaf, None)
             elif leaf is None or kind is bool or (kind is int and -_SAFE_NUMBER < leaf < _SAFE_NUMBER):
                 found[key] = leaf

@@ -54,6 +54,8 @@ class Views:
         names: What the names in the text say of their values.
         carried: Text that stands in another writing (base64, hexadecimal) between two positions, found on the way.
         walked: Up to where a container under a telling name was gone through.
+        asked: The position whose announcement was asked for last.
+        said: The answer.
         tried: Up to where that was tried; what is long must not be decoded at each of its words.
     """
 
@@ -65,6 +67,8 @@ class Views:
     marks: str
     names: Names = NAMES
     carried: list[tuple[int, int, str]] = field(default_factory=list[tuple[int, int, str]])
+    asked: int = -1
+    said: str | None = None
     tried: int = 0
     walked: int = 0
 
