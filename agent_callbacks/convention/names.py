@@ -223,6 +223,7 @@ class Namer:
         """Raw names whose case, separators or leading digit were changed so far."""
         self._clean = clean
         self._registry = frozenset(convention.registry)
+        self._registered: frozenset[str] = frozenset()  # made when the first tool is called
         spaces = (*NAMESPACES, *convention.namespaces, _MANUAL)
         self._made: dict[str, dict[str, SpanName]] = {space: {} for space in spaces}
         self._taken: dict[str, dict[str, _Taken]] = {space: {"overflow": _NOBODY} for space in spaces}
@@ -305,8 +306,17 @@ class Namer:
         if raw not in self.convention.aliases:
             segment, more = self._admitted(space, segment, raw, rules)
             rules |= more
+            if space == "tool" and segment != "overflow" and not self._is_registered(segment):
+                rules.add("SPN303")
         raw_shown = None if segment == raw else self._shown(raw) or None
         return SpanName(_prefix(space) + segment, raw_shown, ordered(rules))
+
+    def _is_registered(self, segment: str) -> bool:
+        """Tell whether *segment* is that of a tool in the registry; without a registry every tool is."""
+        if self._registry and not self._registered:
+            made = [judged(raw, self.convention, self._clean).segment for raw in self._registry]
+            self._registered = frozenset(made)
+        return not self._registry or segment in self._registered
 
     def _admitted(self, space: str, segment: str, raw: str, rules: set[str]) -> tuple[str, set[str]]:
         """Hold *segment* to the budget of its namespace and tell whether another raw name has it."""
@@ -422,6 +432,7 @@ _WAYS_OUT: Final[Mapping[str, str]] = {
     "SPN202": " (it was left out; a name is no place for it)",
     "SPN203": " (further names are folded; raise NamingConvention(budgets=...) or list tools in registry)",
     "SPN301": " (two raw names share it; give one of them an alias)",
+    "SPN303": " (add it to registry, or take the tool from the agent)",
 }
 _RUN: Final = SpanName("agent.run")
 _STEP_OVERFLOW: Final = SpanName("agent.step.overflow", None, ("SPN203",))

@@ -53,6 +53,7 @@ RULES: Final[dict[str, str]] = {
     "SPN105": "not-snake-case",
     "SPN203": "name-cardinality-budget",
     "SPN301": "name-collision",
+    "SPN303": "unregistered-tool",
 }
 """What a name can be reported for, gravest first: code -> short name."""
 

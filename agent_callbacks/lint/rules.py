@@ -126,7 +126,8 @@ _CATALOGUE: Final = (
         "SPN113", "name-not-derivable-from-attributes", "error", "T", "name and attributes say different things",
         why=(
             "A name is a function of attributes known when the span starts: `tool.<gen_ai.tool.name>`, "
-            "`agent.step.<index>`. Where they differ, one of them lies to whoever asks."
+            "`agent.step.<index>`. Where they differ, one of them lies to whoever asks. Run time makes our own names "
+            "from these attributes; those of others are judged in traces."
         ),
         bad='tool.search_web with gen_ai.tool.name = "fetch_url"',
         good='tool.fetch_url with gen_ai.tool.name = "fetch_url"',
@@ -192,10 +193,10 @@ _CATALOGUE: Final = (
         good="search_web",
     ),
     Rule(
-        "SPN303", "unregistered-tool", "warning", "TS", "the tool is not in the registry",
+        "SPN303", "unregistered-tool", "warning", "RTS", "the tool is not in the registry",
         why=(
             "`registry` in span-names.toml lists the tools that exist. In the set `strict`, more than five tools "
-            "without a registry are reported too."
+            "without a registry are reported too, except at run time, where nobody knows how many there will be."
         ),
         bad='tool.serch_web, registry = ["search_web"]',
         good='tool.search_web, registry = ["search_web"]',
@@ -214,7 +215,7 @@ _CATALOGUE: Final = (
         "SPN305", "provider-limit", "warning", "S", "a model provider refuses the tool's name",
         why=(
             "OpenAI and Anthropic accept letters, digits, `_` and `-`, at most 64; Gemini wants a letter or `_` "
-            "first; MCP allows dots. Choose with `providers`."
+            "first; MCP allows dots. Choose with `providers`. At run time the provider itself refuses the call."
         ),
         bad="fs.read/file",
         good="fs_read_file",
@@ -223,7 +224,7 @@ _CATALOGUE: Final = (
         "SPN306", "unknown-tool-requested", "warning", "T", "the model asked for a tool that does not exist",
         why=(
             "The span is called tool.unknown, because what a model makes up is no name. A prompt or a tool's "
-            "description is misleading it."
+            "description is misleading it. Run time says so on the span: status ERROR, error.type unknown_tool."
         ),
         bad="tool.unknown",
         good="tool.search_web",
@@ -248,7 +249,10 @@ _CATALOGUE: Final = (
     ),
     Rule(
         "SPN404", "span-never-ended", "error", "T", "the span never ended",
-        why="OpenTelemetry demands that every span is ended; one that is not is usually never exported at all.",
+        why=(
+            "OpenTelemetry demands that every span is ended; one that is not is usually never exported at all. Tests "
+            "see those that are open; watching every span of a process for it would cost each of them."
+        ),
         bad="span = tracer.start_span(name)",
         good="with tracer.start_as_current_span(name):",
     ),
@@ -275,7 +279,10 @@ _CATALOGUE: Final = (
     ),
     Rule(
         "SPN408", "renamed-after-start", "warning", "S", "the span is renamed after it started",
-        why="Samplers see the first name only; what they decide by a later one is undefined (OpenTelemetry trace API).",
+        why=(
+            "Samplers see the first name only; what they decide by a later one is undefined (OpenTelemetry trace API)."
+            " Our own spans are never renamed; comparing names at each end would cost every span."
+        ),
         bad='span.update_name("tool.search_web")',
         good='start_span("tool.search_web")',
     ),

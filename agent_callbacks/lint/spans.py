@@ -96,7 +96,10 @@ def _reported(view: View, span: Span) -> Iterator[Finding]:
     raw = text(span, keys.NAME_RAW)
     shown = view.judge.shown(raw or span.name)
     for code in rules if isinstance(rules, tuple) else ():
-        if isinstance(code, str) and code in RULES:
+        if code == "SPN303":
+            if not view.judge.convention.registry:  # with one we look ourselves
+                yield view.finding("SPN303", span, f"`{view.judge.shown(span.name)}` was in no registry at run time")
+        elif isinstance(code, str) and code in RULES:
             message = f"`{shown}` had to become `{view.judge.shown(span.name)}`: {RULES[code].summary}"
             yield view.finding(code, span, message, view.judge.help(code, span.name), name=raw or span.name)
 

@@ -297,7 +297,21 @@ def test_budget(caplog: pytest.LogCaptureFixture) -> None:
     names = [namer.tool(raw).name for raw in ("a", "b", "c", "d", "a", "late")]
     assert names == ["tool.a", "tool.b", "tool.overflow", "tool.overflow", "tool.a", "tool.late"]
     assert namer.tool("d") == SpanName("tool.overflow", "d", ("SPN203",))
-    assert len(caplog.records) == 1
+    assert ["SPN203" in record.getMessage() for record in caplog.records] == [False, False, True]
+
+
+@pytest.mark.logs_expected
+def test_registry(caplog: pytest.LogCaptureFixture) -> None:
+    """A tool that is in no registry is told once; one that is, under any spelling or alias, and all else is not."""
+    namer = _namer(mode="strict", registry=("search_web", "Bing"), aliases={"Bing": "bing_search"})
+    named = [namer.tool(raw).rules for raw in ("search_web", "searchWeb", "Bing", "bing_search", "other", "other")]
+    assert [(), ("SPN105", "SPN301"), (), (), ("SPN303",), ("SPN303",)] == named
+    assert namer.retriever("docs").rules == namer.chain("any").rules == namer.unknown_tool().rules == ()
+    assert [finding.name for finding in namer.findings if finding.code == "SPN303"] == ["tool.other"]
+    (told,) = [record.getMessage() for record in caplog.records if "SPN303" in record.getMessage()]
+    assert (
+        told == "span name 'tool.other': SPN303 unregistered-tool (add it to registry, or take the tool from the agent)"
+    )
 
 
 @pytest.mark.logs_expected

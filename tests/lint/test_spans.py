@@ -252,6 +252,11 @@ class TestNames:
         """With a registry, a tool that is not in it is reported, reserved names are not."""
         judge = Judge(NamingConvention(registry=("fetchUrl",)))
         assert ["SPN303"] == codes(story().values(), judge=judge)
+        told = story()
+        told["5"] = changed(told["5"], **{keys.NAME_RULES: ("SPN303",)})
+        assert ["SPN303"] == codes(told.values(), judge=judge)
+        (found,) = findings(told.values())
+        assert ("SPN303", "`tool.search_web` was in no registry at run time") == (found.code, found.message)
         judge = Judge(NamingConvention(registry=("searchWeb",)))
         assert [] == codes(story().values(), judge=judge)
 
