@@ -20,7 +20,7 @@ from uuid import UUID
 
 import orjson
 
-__all__ = ["Plain", "Walk"]
+__all__ = ["Plain", "Walk", "small_dict"]
 
 Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
 
@@ -238,6 +238,11 @@ class Walk:
 
 
 _DROPPED: Final = object()
+
+
+def small_dict(value: Any, most: int) -> dict[object, Any] | None:
+    """Return *value* where it is a plain dict of at most *most* entries."""
+    return value if type(value) is dict and len(value) <= most else None  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - of whatever
 
 
 def _missing(number: int, of: str) -> str:

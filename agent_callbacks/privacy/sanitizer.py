@@ -6,7 +6,7 @@ import logging
 import re
 import string
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 import orjson
@@ -17,7 +17,7 @@ from agent_callbacks.privacy.findings import Report
 from agent_callbacks.privacy.keys import NAMES, Names, key_kind, key_name
 from agent_callbacks.privacy.memo import UNKNOWN, Memo
 from agent_callbacks.privacy.normalize import encodable
-from agent_callbacks.privacy.plain import Plain, Walk
+from agent_callbacks.privacy.plain import Plain, Walk, small_dict
 from agent_callbacks.privacy.policy import (
     MARKER,
     Mode,
@@ -360,12 +360,12 @@ class Sanitizer:
     def _clean_value(self, value: object, bound: int | None) -> Plain:
         if bound is not None:
             return self._fitting(value, bound)[0]
-        small = _small_dict(value)
+        small = small_dict(value, _FLAT)
         flat = self._flat(small, _NESTED) if small is not None else None
         return self._walk(plain.BYTES).plain(value) if flat is None else flat
 
     def _clean_json(self, value: object, bound: int | None) -> str:
-        small = _small_dict(value)
+        small = small_dict(value, _FLAT)
         if small is not None and (flat := self._flat(small, _NESTED)) is not None:
             text = orjson.dumps(flat)
             if bound is None or len(text) <= bound:
@@ -430,10 +430,7 @@ class Sanitizer:
         return marked(kind, encodable(str(value)), mode, self._state.pseudonyms)
 
 
-_OPTIONS: Final = (
-    "keys", "allow_keys", "allow_values", "allow_types", "allow_networks", "modes", "recognizers", "recognizer_seconds",
-    "max_characters", "pseudonym_key",
-)  # fmt: skip
+_OPTIONS: Final = tuple(option.name for option in fields(Sanitizer) if option.init)
 _LONGEST_KEY: Final = 64
 _TRIES: Final = 8
 _ROUNDS: Final = 8
@@ -446,9 +443,3 @@ def _only_encodable(text: str, bound: int | None) -> str:
 
 def _no_kind(_key: str) -> None:
     return None
-
-
-def _small_dict(value: object) -> dict[object, Any] | None:
-    """Return *value* where it is a plain dict of a few entries."""
-    found: Any = value
-    return found if type(found) is dict and len(found) <= _FLAT else None  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - of whatever

@@ -102,4 +102,4 @@ def _failing(plan: Any, chance: Chance) -> Any:
 
         return scanned
 
-    return tuple((view, tuple((gate, wrapped(scan)) for gate, scan in rows)) for view, rows in plan)
+    return tuple(tuple((gate, wrapped(scan)) for gate, scan in rows) for rows in plan)

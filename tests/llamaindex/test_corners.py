@@ -274,7 +274,7 @@ def test_a_chat_engine_read_late_is_one_tree(events: AgentEventHandler, spans: S
     assert "chain.simple_chat_engine\n└─ llm.chat" == tree(spans)
 
 
-class Pieces(CustomQueryEngine):
+class Crumbs(CustomQueryEngine):
     """Returns a bare generator, as some engines of users' own do."""
 
     model: Any
@@ -290,10 +290,10 @@ class Pieces(CustomQueryEngine):
 
 def test_an_engine_that_returns_a_generator_lasts_as_long(events: AgentEventHandler, spans: Spans) -> None:
     """A bare generator cannot be told to be read to its end, only to be gone."""
-    stream = Pieces(model=ScriptedLLM(script=[says("a long answer in pieces")])).query("why?")
+    stream = Crumbs(model=ScriptedLLM(script=[says("a long answer in pieces")])).query("why?")
     assert 1 == events.open_runs
     del stream
-    assert {"chain.pieces": "abandoned"} == outcomes(spans)
+    assert {"chain.crumbs": "abandoned"} == outcomes(spans)
 
 
 # --- with the other framework ----------------------------------------------------------------------------------------
