@@ -281,7 +281,7 @@ _CATALOGUE: Final = (
         "SPN408", "renamed-after-start", "warning", "S", "the span is renamed after it started",
         why=(
             "Samplers see the first name only; what they decide by a later one is undefined (OpenTelemetry trace API)."
-            " Our own spans are never renamed; comparing names at each end would cost every span."
+            " At run time it is not looked for: comparing names at each end would cost every span."
         ),
         bad='span.update_name("tool.search_web")',
         good='start_span("tool.search_web")',
