@@ -100,13 +100,17 @@ class ModelCall:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider reports them; ``input`` includes the cached ones, ``output`` the reasoning ones."""
+    """Tokens as the provider reports them; ``input`` includes the cached ones, ``output`` the reasoning ones.
+
+    ``cache_write_1h`` is the part of ``cache_write`` that goes to Anthropic's longer-lived cache, which costs more.
+    """
 
     input: int | None = field(default=None, repr=False)
     output: int | None = field(default=None, repr=False)
     cache_read: int | None = None
     cache_write: int | None = None
     reasoning: int | None = None
+    cache_write_1h: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
