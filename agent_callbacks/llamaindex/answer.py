@@ -23,6 +23,7 @@ _FINISH_KEYS: Final = ("finish_reason", "stop_reason", "stopReason", "finishReas
 _CHOICE_KEYS: Final = ("choices", "candidates", "generations", "results", "output")
 _MODEL_KEYS: Final = ("model", "model_version", "modelVersion", "modelId", "model_id")
 _ID_KEYS: Final = ("id", "response_id", "responseId", "generation_id")
+_TIER_KEYS: Final = ("service_tier",)
 # Bedrock's InvokeModel counts in the headers of its answer.
 _HEADERS: Final[Mapping[str, str]] = {
     "x-amzn-bedrock-input-token-count": "inputTokens", "x-amzn-bedrock-output-token-count": "outputTokens",
@@ -56,6 +57,7 @@ def model_result(response: object, before: object = None) -> ModelResult:
         ((said, stopped),) if response is not None else (),
         calls,
         chars,
+        _first(raw, _TIER_KEYS) or _first(earlier, _TIER_KEYS),
     )
 
 

@@ -123,7 +123,7 @@ class RequestedTool:
 
 @dataclass(frozen=True, slots=True)
 class ModelResult:
-    """What the model answered."""
+    """What the model answered; ``service_tier`` is the one that was used, in the provider's word."""
 
     model: str | None = field(default=None, repr=False)
     response_id: str | None = field(default=None, repr=False)
@@ -132,6 +132,7 @@ class ModelResult:
     messages: tuple[object, ...] = field(default=(), repr=False)
     tool_calls: tuple[RequestedTool, ...] = field(default=(), repr=False)
     output_chars: int = 0
+    service_tier: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ def read(path: str | Path) -> tuple[Override, ...]:
     entries = document.get("price", [])
     if not isinstance(entries, list):
         raise PricesError(f"{path}: price must be an array of tables; write {_EXAMPLE}")
-    return tuple(_entry(f"{path}: price {at}", each) for at, each in enumerate(cast("list[Any]", entries), 1))
+    return tuple(_entry(f"{path}: price {at}", each) for at, each in enumerate(entries, 1))
 
 
 def _entry(where: str, entry: object) -> Override:
@@ -101,12 +101,12 @@ def _entry(where: str, entry: object) -> Override:
     return Override(model.lower(), provider, Rate(**prices))
 
 
-def _tiers(where: str, value: object) -> list[tuple[int, Mapping[str, Any]]]:
+def _tiers(where: str, items: object) -> list[tuple[int, Mapping[str, Any]]]:
     """Return the tiers of an entry, highest first."""
-    if not isinstance(value, list):
+    if not isinstance(items, list):
         raise PricesError(f"{where}: {_ABOVE} must be an array of tables; write [[price.above]] with input_tokens")
     found: dict[int, Mapping[str, Any]] = {}
-    for at, each in enumerate(cast("list[Any]", value), 1):
+    for at, each in enumerate(items, 1):
         inside = f"{where}, above {at}"
         table = _table(inside, each)
         _check_keys(inside, table, _TIER_KEYS)

@@ -15,7 +15,7 @@ MILLION: Final = Decimal(1_000_000)
 ZERO: Final = Decimal(0)
 
 Amount: TypeAlias = "tuple[tuple[int, Decimal], ...]"
-"""USD per million tokens by tier, highest first: ``(above, price)``, where *above* is the input tokens of the whole call
+"""USD per million tokens by tier, highest first: ``(above, price)``, where *above* is the input tokens of the call
 that must be exceeded; the last tier is above -1. A tier's price holds for all tokens of the call."""
 
 
@@ -60,9 +60,7 @@ class Cost:
         if not self.total or self.total == total:
             return self
         by = total / self.total
-        return Cost(
-            self.input * by, self.cache_read * by, self.cache_write * by, self.output * by, self.reasoning * by
-        )
+        return Cost(self.input * by, self.cache_read * by, self.cache_write * by, self.output * by, self.reasoning * by)
 
 
 @dataclass(frozen=True, slots=True)
