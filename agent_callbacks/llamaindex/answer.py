@@ -101,7 +101,7 @@ def _reports(response: object, raw: Loose, earlier: Loose) -> Iterator[object]:
 def _flat(found: object) -> Loose:
     """Return a report of tokens as plain dictionaries, the details in it too."""
     report = _loose(found)
-    details = {key: _loose(value) for key, value in report.items() if key.endswith(("_details", "tokens", "units"))
+    details = {key: _loose(value) for key, value in report.items() if key.endswith(("_details", "tokens", "units", "cache_creation"))
                and not isinstance(value, (int, float)) and value is not None}  # fmt: skip
     flat = {**report, **details} if details else report
     # Cohere counts one level further down.

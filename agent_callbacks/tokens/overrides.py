@@ -80,7 +80,7 @@ def read(path: str | Path) -> tuple[Override, ...]:
     entries = document.get("price", [])
     if not isinstance(entries, list):
         raise PricesError(f"{path}: price must be an array of tables; write {_EXAMPLE}")
-    return tuple(_entry(f"{path}: price {at}", each) for at, each in enumerate(entries, 1))
+    return tuple(_entry(f"{path}: price {at}", each) for at, each in enumerate(cast("list[object]", entries), 1))
 
 
 def _entry(where: str, entry: object) -> Override:
@@ -106,7 +106,7 @@ def _tiers(where: str, items: object) -> list[tuple[int, Mapping[str, Any]]]:
     if not isinstance(items, list):
         raise PricesError(f"{where}: {_ABOVE} must be an array of tables; write [[price.above]] with input_tokens")
     found: dict[int, Mapping[str, Any]] = {}
-    for at, each in enumerate(items, 1):
+    for at, each in enumerate(cast("list[object]", items), 1):
         inside = f"{where}, above {at}"
         table = _table(inside, each)
         _check_keys(inside, table, _TIER_KEYS)
