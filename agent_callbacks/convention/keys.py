@@ -182,7 +182,7 @@ OPENINFERENCE_KIND: Final = "openinference.span.kind"
 INPUT_VALUE: Final = "input.value"
 OUTPUT_VALUE: Final = "output.value"
 
-# --- what the application says of a run, after it ended ----------------------------------------------------------------
+# --- what the application says of a run, after it ended --------------------------------------------------------------
 EVALUATION_EVENT: Final = "gen_ai.evaluation.result"
 EVALUATION_NAME: Final = "gen_ai.evaluation.name"
 EVALUATION_SCORE: Final = "gen_ai.evaluation.score.value"

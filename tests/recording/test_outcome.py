@@ -59,7 +59,7 @@ def test_outcome_takes_no_time_of_the_run(spans: Spans) -> None:
     """A run does not get longer, nor its tree larger, because somebody judged it later."""
     recorder = run(spans)
     (before,) = load(spans.finished())
-    record_outcome(str(recorder.last_trace_id), "resolved", True, tracer_provider=spans.provider)
+    record_outcome(str(recorder.last_trace_id), "resolved", 1, tracer_provider=spans.provider)
     (after,) = load(spans.finished())
     assert (before.tree(), before.duration) == (after.tree(), after.duration)
 
