@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -107,10 +108,12 @@ def test_failure_is_told_apart(spans: Spans, measured: Measured) -> None:
 
 
 def test_exemplar_finds_the_span(spans: Spans, measured: Measured) -> None:
-    """A point's exemplar names the span it came from, whatever was current when it was recorded."""
-    recorded(spans, measured)
-    (point,) = measured.points()[keys.METRIC_OPERATION_DURATION]
-    assert [spans.one("llm.chat").context.span_id] == [exemplar.span_id for exemplar in point.exemplars]
+    """A point's exemplar names the span it came from, also where that is not current when it ends."""
+    recorder = Recorder(NoReader(), spans.provider, measured.provider)  # type: ignore[arg-type]
+    recorder.start("tool", None, ToolCall("search_web"), START)
+    contextvars.Context().run(recorder.end, "tool", ToolResult(), START + SECOND)
+    (point,) = measured.points()[keys.METRIC_TOOL_DURATION]
+    assert [spans.one("tool.search_web").context.span_id] == [exemplar.span_id for exemplar in point.exemplars]
 
 
 def test_unsampled_runs_count(measured: Measured) -> None:
