@@ -24,6 +24,7 @@ TAGS: Final = "tag.tags"
 # --- every operation -------------------------------------------------------------------------------------------------
 OPERATION_NAME: Final = "gen_ai.operation.name"
 PROVIDER_NAME: Final = "gen_ai.provider.name"
+SYSTEM: Final = "gen_ai.system"  # the older name of the provider; read only
 ERROR_TYPE: Final = "error.type"
 OUTCOME: Final = "agent_callbacks.outcome"
 NAME_RAW: Final = "agent_callbacks.name.raw"
@@ -107,6 +108,9 @@ TOOL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
 TOOL_RESULT: Final = "gen_ai.tool.call.result"
 TOOL_REQUESTED_NAME: Final = "agent_callbacks.tool.requested_name"
 TOOL_DOWNSTREAM_DURATION: Final = "agent_callbacks.tool.downstream_duration"
+TOOL_DOWNSTREAM_PEERS: Final = "agent_callbacks.tool.downstream_peers"
+TOOL_DOWNSTREAM_PEER_DURATIONS: Final = "agent_callbacks.tool.downstream_peer_durations"
+TOOL_DOWNSTREAM_METHOD: Final = "agent_callbacks.tool.downstream_method"
 TOOL_MARSHALING_DURATION: Final = "agent_callbacks.tool.marshaling_duration"
 TOOL_QUEUE_DURATION: Final = "agent_callbacks.tool.queue_duration"
 

@@ -113,10 +113,8 @@ class Closing(Desk):
         if operation.agent is not None:
             self._close_agent(operation, operation.agent, outcome, error)
             found.update(tally.run_totals(operation.agent))
-        if isinstance(operation.value, ToolCall):
-            found.update(
-                tally.tool_times(operation.intervals, operation.start_ns, now, operation.asked_ns, operation.ran_ns)
-            )
+        if operation.waits is not None:
+            found.update(tally.tool_times(operation, operation.waits, now, self.writer))
         if operation.own_span is not None:
             found.update(operation.notes)
             self.writer.close(
@@ -134,7 +132,7 @@ class Closing(Desk):
             operation.forget_task()
             operation.forget_task = None  # it refers to the operation
         if isinstance(operation.value, ModelCall | Embedding | Retrieval):
-            operation.waited(operation.start_ns, now)
+            operation.waited(operation.key, operation.start_ns, now, tally.peer(operation.value))
         if operation.placed is not None:
             operation.placed.open -= 1
             operation.placed.last_ns = max(operation.placed.last_ns, now)

@@ -28,7 +28,6 @@ from agent_callbacks.recording.values import (
     ModelCall,
     ModelResult,
     Outcome,
-    Ran,
     Result,
     Resumed,
     Retried,
@@ -96,8 +95,6 @@ class Recorder(Opening):
                 self._happened(operation, fact)
             case Asked() if operation.agent is not None:
                 self._asked_at_all(operation.agent, fact.tools)
-            case Ran():
-                operation.ran_ns = fact.duration_ns
             case Returned() if operation.body is not None:
                 self._went_on(operation, operation.body)
             case _:
