@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.trace import INVALID_SPAN, Span, SpanContext, Status, StatusCode
 
 from agent_callbacks.metadata import EMPTY
+from agent_callbacks.recording.meter import Meter, touched
 from agent_callbacks.recording.steps import StepState
 from agent_callbacks.recording.values import ModelCall, RequestedTool, ToolCall
 from agent_callbacks.recording.waits import Waits
@@ -115,14 +116,14 @@ class Operation:
     ``hangs_on`` is the operation whose span children hang on, None while it is this one; ``step`` is the
     step its body works for now; ``placed`` is the step that counts it as open; ``user_span`` is the span the
     user has open around it, if any, and ``user_step`` the step at that time; ``asked_ns`` is when the model asked for
-    this tool, in nanoseconds, and ``waits`` what it waits for.
+    this tool, in nanoseconds, ``waits`` what it waits for, and ``meter`` adds up what recording the whole run takes.
     """
 
     __slots__ = (
         "agent", "ambient", "asked_ns", "base", "body", "children", "error", "forget_task", "hangs_on", "identity",
-        "key", "last_ns", "level", "notes", "outcome", "own_span", "parent", "placed", "prompt", "prompt_chars",
-        "recorder", "request", "said", "search", "start_ns", "step", "stream", "user_bytes", "user_span", "user_step",
-        "value", "waits",
+        "key", "last_ns", "level", "meter", "notes", "outcome", "own_span", "parent", "placed", "prompt",
+        "prompt_chars", "recorder", "request", "said", "search", "start_ns", "step", "stream", "user_bytes", "user_span",
+        "user_step", "value", "waits",
     )  # fmt: skip
 
     def __init__(self, recorder: Recorder, key: Key, parent: Operation | None, value: Start, start_ns: int) -> None:
@@ -130,6 +131,8 @@ class Operation:
         self.recorder = recorder
         self.key = key
         self.parent = parent
+        self.meter: Meter = Meter() if parent is None else parent.meter
+        touched.meter = self.meter
         self.value = value
         self.start_ns = start_ns
         self.last_ns = start_ns

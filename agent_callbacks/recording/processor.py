@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanKind
 from agent_callbacks.convention import keys
 from agent_callbacks.convention.peers import peer_of
 from agent_callbacks.recording import live, process
-from agent_callbacks.recording.guard import guarded
+from agent_callbacks.recording.guard import guarded_only
 from agent_callbacks.recording.operation import Operation, Step
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class ForeignSpans(SpanProcessor):
         if len(self._open):
             self._ended(span)
 
-    @guarded
+    @guarded_only
     def _started(self, span: Span, parent_context: Context | None) -> None:
         body = live.body_of(parent_context)
         operation = None if body is None else body.target
@@ -65,7 +65,7 @@ class ForeignSpans(SpanProcessor):
         if step is not None or span.kind is SpanKind.CLIENT:
             self._open[context.span_id] = (step, operation)
 
-    @guarded
+    @guarded_only
     def _ended(self, span: ReadableSpan) -> None:
         context = span.get_span_context()
         found = None if context is None else self._open.pop(context.span_id)
