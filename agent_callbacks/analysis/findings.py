@@ -279,7 +279,7 @@ def _rest(shape: Shape) -> Iterator[Finding]:
     models = [span for span in placed.tree.spans if placed.of(span).model is span]
     first = components[Component.TIME_TO_FIRST_TOKEN]
     if shape.enough(first, _FIRST_TOKEN_SHARE):
-        text = f"{_of(first, shape)} until the first token of {len(models)} model calls"
+        text = f"{_of(first, shape)} until the first token of {len(models)} model call{'s' * (len(models) > 1)}"
         yield _measured("first_token", text, first, models)
     queued = components[Component.TOOL_QUEUE]
     if shape.enough(queued):
@@ -320,7 +320,8 @@ def _growing(shape: Shape, calls: Sequence[Span]) -> Iterator[Finding]:
     if waits[0] is not None and waits[1] is not None:
         before, after = waits[0] - counted[0][0].start_ns, waits[1] - counted[-1][0].start_ns
         scale = max(before, after)
-        wait = f"; the first token took {spoken(before, scale)} {_unit(scale)} first, {spoken(after, scale)} at the end"
+        unit = _unit(scale)
+        wait = f"; the first token took {spoken(before, scale)} {unit} first, {spoken(after, scale)} {unit} at the end"
     else:
         wait = ""
     text = f"input grew from {start:,.0f} to {counted[-1][1]:,.0f} tokens over {len(counted)} model calls{wait}"

@@ -122,8 +122,8 @@ class Operation:
     __slots__ = (
         "agent", "ambient", "asked_ns", "base", "body", "children", "error", "forget_task", "hangs_on", "identity",
         "key", "last_ns", "level", "meter", "notes", "outcome", "own_span", "parent", "placed", "prompt",
-        "prompt_chars", "recorder", "request", "said", "search", "start_ns", "step", "stream", "user_bytes", "user_span",
-        "user_step", "value", "waits",
+        "prompt_chars", "recorder", "request", "said", "search", "start_ns", "step", "stream", "user_bytes",
+        "user_span", "user_step", "value", "waits",
     )  # fmt: skip
 
     def __init__(self, recorder: Recorder, key: Key, parent: Operation | None, value: Start, start_ns: int) -> None:
