@@ -65,7 +65,7 @@ def test_a_retry_is_no_sequence() -> None:
 
 
 def test_calls_without_steps() -> None:
-    """A chain that retrieves twice before it asks the model: code decided that; what it retrieves after, is less sure."""
+    """A chain that retrieves twice before it asks the model: code decided that; what comes after is less sure."""
     run = Run()
     with run.span("chain.rag", gen_ai__operation__name="invoke_workflow"):
         for _ in range(2):
@@ -161,6 +161,18 @@ def test_blocks_that_no_span_shows() -> None:
     assert ["3.0 of 5.0 s waiting for disk in 1 call of tool.read"] == [
         finding.text for finding in found(report, "slow_peer") if "disk" in finding.text
     ]
+
+
+def test_what_is_not_a_peer_is_passed_over() -> None:
+    """Lists that somebody else wrote under our keys say nothing."""
+    run = Run()
+    more = {
+        "agent_callbacks__tool__downstream_peers": ("disk", 7),
+        "agent_callbacks__tool__downstream_peer_durations": ("long", 2.0),
+    }
+    with run.span("tool.read", **TOOL, **more):
+        run.wait(2.0)
+    assert () == latency_report(run.trace).findings
 
 
 def test_blocks_without_names() -> None:

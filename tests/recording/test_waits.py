@@ -149,6 +149,7 @@ def test_waiting_is_a_union_by_peer(recorder: Recorder, spans: Spans) -> None:
 def test_a_span_that_is_open_when_the_tool_ends_counts_until_then(recorder: Recorder, spans: Spans) -> None:
     """Nothing is counted outside the tool: neither before its start nor after its end."""
     recorder.start("tool", None, ToolCall("x"), 10 * NS)
+    client(spans, "GET", 7, 9)
     client(spans, "GET", 8, 12)
     late = client(spans, "POST", 18, None)
     late.set_attribute("server.address", "late.example.com")
