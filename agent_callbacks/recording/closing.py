@@ -12,7 +12,7 @@ from opentelemetry.trace import SpanContext, TraceFlags, set_span_in_context
 from agent_callbacks.convention import keys
 from agent_callbacks.recording import live, process, tally
 from agent_callbacks.recording.desk import Desk
-from agent_callbacks.recording.guard import attempted, guarded
+from agent_callbacks.recording.guard import attempted, guarded_only
 from agent_callbacks.recording.operation import AgentScope, Operation, Step
 from agent_callbacks.recording.spending import spent
 from agent_callbacks.recording.steps import asked_tools
@@ -115,10 +115,10 @@ class Closing(Desk):
         if operation.agent is not None:
             self._close_agent(operation, operation.agent, outcome, error)
             found.update(tally.run_totals(operation.agent) | operation.agent.ledger.run(self.prices))
-        if isinstance(operation.value, ToolCall):
-            found.update(
-                tally.tool_times(operation.intervals, operation.start_ns, now, operation.asked_ns, operation.ran_ns)
-            )
+        if operation.waits is not None:
+            found.update(tally.tool_times(operation, operation.waits, now, self.writer))
+        if operation.parent is None:
+            found[keys.RUN_HANDLER_DURATION] = operation.meter.spent_ns / 1e9
         if operation.own_span is not None:
             found.update(operation.notes)
             self.writer.close(
@@ -139,7 +139,7 @@ class Closing(Desk):
             operation.forget_task()
             operation.forget_task = None  # it refers to the operation
         if isinstance(operation.value, ModelCall | Embedding | Retrieval):
-            operation.waited(operation.start_ns, now)
+            operation.waited(operation.key, operation.start_ns, now, tally.peer(operation.value))
         if operation.placed is not None:
             operation.placed.open -= 1
             operation.placed.last_ns = max(operation.placed.last_ns, now)
@@ -266,13 +266,13 @@ class Closing(Desk):
             child.recorder._abandon_tree(child)  # noqa: SLF001 - another instance of this class
         self.abandon(operation, "abandoned")
 
-    @guarded
+    @guarded_only
     def _stop_lingering(self, body: live.Body) -> None:
         operation = body.target
         if isinstance(operation, Operation):
             operation.recorder.abandon(operation)
 
-    @guarded
+    @guarded_only
     def _task_done(self, operation: Operation, cancelled: bool) -> None:  # noqa: FBT001 - a callback's argument
         """Close a root whose task is over; one whose stream still exists is left to the stream."""
         if operation.key in self._open and operation.body is not None and live.finished(operation.body):

@@ -90,19 +90,24 @@ class span:  # noqa: N801 - reads as a verb where it is used, like contextlib's 
 def downstream(peer: str) -> Generator[None]:
     """Count the time inside the block as time the tool around it waits for *peer*; outside a tool it does nothing.
 
-    Blocks may overlap each other and instrumented calls: no second is counted twice.
+    This is also the way for what no instrumentation sees: disk, a subprocess, a lock. Blocks may overlap each other and
+    instrumented calls, in threads and tasks too: no second is counted twice. A block that outlasts the tool counts
+    until its end.
 
     Args:
-        peer: What is waited for, such as ``"crm.lookup"``: for the reader of the code.
+        peer: What is waited for, such as ``"crm.lookup"``. Few distinct values; it stands, sanitized, with its time on
+            the tool's span (``agent_callbacks.tool.downstream_peers``).
     """
-    del peer
+    peer = str(peer)  # whatever users give is told only when the tool ends, too late for an error of theirs
     operation = _operation()
-    start_ns = time.time_ns()
+    start_ns, block = time.time_ns(), object()
+    if operation is not None:
+        operation.waiting(block, start_ns, lambda: peer)
     try:
         yield
     finally:
         if operation is not None:
-            operation.waited(start_ns, time.time_ns())
+            operation.waited(block, start_ns, time.time_ns(), peer)
 
 
 def _operation() -> Operation | None:

@@ -248,17 +248,10 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
-    """The tool's own function was running for ``duration_ns`` nanoseconds; the rest is the framework's."""
-
-    duration_ns: int
-
-
-@dataclass(frozen=True, slots=True)
 class Returned:
     """The call has returned and its answer is still to come, as a stream: the operation goes on without a body."""
 
 
-Fact: TypeAlias = Happened | Interrupted | Resumed | Retried | Asked | Ran | Returned
+Fact: TypeAlias = Happened | Interrupted | Resumed | Retried | Asked | Returned
 Start: TypeAlias = AgentRun | ChainRun | ModelCall | Embedding | ToolCall | Retrieval
 Result: TypeAlias = RunResult | ModelResult | EmbeddingResult | ToolResult | RetrievalResult
