@@ -608,7 +608,7 @@ def test_usage_in_every_shape(report, expected, place):
         ({"cache_read": 40, "cache_creation": 0, "ephemeral_5m_input_tokens": 30}, Usage(100, 20, 40, 30)),
         (
             {"cache_creation": 30, "ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 20},
-            Usage(100, 20, None, 30),
+            Usage(100, 20, None, 30, cache_write_1h=20),
         ),
         ({"priority": 60, "priority_cache_read": 40}, Usage(100, 20, 40)),
         ({"cache_read": 300}, Usage(400, 20, 300)),
