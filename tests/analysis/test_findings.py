@@ -286,6 +286,45 @@ def test_between_steps_and_agents() -> None:
     } == pytest.approx(seconds(latency_report(run.trace)))  # fmt: skip
 
 
+def test_what_a_sub_agent_said_is_context() -> None:
+    """A tool that ends with its sub-agent is a tool all the same: its answer goes into the next prompt."""
+    run = Run()
+    with run.span("agent.run", **AGENT):
+        with run.step(1), run.span("tool.ask", **TOOL), run.span("agent.run.helper", **AGENT), run.step(1):
+            run.model(1.0)
+        run.wait(0.5)
+        with run.step(2):
+            run.model(1.0)
+    assert {"model_answer": 2.0, "context_injection": 0.5} == seconds(latency_report(run.trace))
+
+
+def test_a_request_inside_another_instrumentations_call() -> None:
+    """Building the request goes on until the innermost client's span: the one on the wire."""
+    run = Run()
+    with run.span("llm.chat", "CLIENT"):
+        run.wait(0.25)
+        with run.span("chat gpt-5", "CLIENT", gen_ai__operation__name="chat"):
+            run.wait(0.25)
+            with run.span("POST", "CLIENT"):
+                run.wait(1.0)
+            run.wait(0.5)
+    report = latency_report(run.trace)
+    assert {"request_serialization": 0.5, "model_answer": 1.0, "framework_overhead": 0.5} == seconds(report)
+    assert 1 == len(report.models)
+
+
+def test_clocks_that_disagree() -> None:
+    """A first chunk before the request: no time is negative, in the components or in the model's timing."""
+    run = Run()
+    with run.span("llm.chat", "CLIENT", gen_ai__response__time_to_first_chunk=0.25):
+        run.wait(1.0)
+        with run.span("POST", "CLIENT"):
+            run.wait(1.0)
+    report = latency_report(run.trace)
+    assert {"request_serialization": 1.0, "output_tokens": 1.0} == seconds(report)
+    assert (1 * NS, 1 * NS) == (report.models[0].first_token_ns, report.models[0].output_ns)
+
+
 def test_what_is_unknown_is_unattributed() -> None:
     """Nothing is guessed about spans of which it is not known what they are; a client outside a tool is framework."""
     run = Run()
