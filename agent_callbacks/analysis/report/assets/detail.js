@@ -1,0 +1,101 @@
+// All that one span says, as text.
+
+const LONG = 600; // characters shown before one asks for all
+// What people open a span for, in the order they look; the rest follows by name.
+const CONTENT = [
+  ["gen_ai.tool.call.arguments", "Arguments"], ["gen_ai.tool.call.result", "Result"],
+  ["gen_ai.system_instructions", "Instructions"], ["gen_ai.input.messages", "Input"], ["gen_ai.output.messages", "Output"],
+  ["gen_ai.retrieval.query.text", "Query"], ["gen_ai.retrieval.documents", "Documents"],
+  ["input.value", "Input value"], ["output.value", "Output value"], ["gen_ai.tool.definitions", "Tool definitions"],
+];
+
+class Detail {
+  constructor(element, actions) {
+    this.element = element;
+    this.actions = actions; // {close, zoom, go}
+  }
+
+  hide() {
+    this.element.hidden = true;
+    this.element.replaceChildren();
+  }
+
+  show(span, place) {
+    this.element.hidden = false;
+    this.element.scrollTop = 0;
+    this.element.replaceChildren(
+      this.head(span, place), numbers(span),
+      ...CONTENT.filter(([key]) => key in span.attributes).map(([key, title]) => content(title, span.attributes[key])),
+      ...notes("Events", span.events), attributes(span), ...notes("Links", span.links),
+    );
+  }
+
+  head(span, place) {
+    return make("div.detail-head", {},
+      make("h3", { id: "detail-title" }, make(`span.badge.k-${KINDS[span.kind][0]}`, { title: KINDS[span.kind][1] }, span.kind), isolated(span.name)),
+      span.mark ? make(span.failed ? "p.error" : "p.mark", {}, isolated(span.mark)) : null,
+      make("div.group", {},
+        button("Zoom to span", () => this.actions.zoom(place)),
+        span.parent >= 0 ? button("Parent", () => this.actions.go(span.parent)) : null,
+        button("Close", () => this.actions.close(), { class: "button close" })));
+  }
+}
+
+function numbers(span) {
+  const lines = [
+    ["kind", KINDS[span.kind][1]],
+    ["begins at", seconds(span.begin)],
+    ["lasts", span.end === null ? "never ended" : seconds(span.end - span.begin)],
+    ["first chunk after", span.first_chunk === null ? null : seconds(span.first_chunk - span.begin)],
+    ["tokens in", span.input_tokens === null ? null : tokens(span.input_tokens, span.estimated)],
+    ["tokens out", span.output_tokens === null ? null : tokens(span.output_tokens, span.estimated)],
+    ["cost", span.cost === null ? null : dollars(span.cost)],
+    ["failures below", span.failed_below || null],
+    ["status", span.status === "UNSET" ? null : span.status],
+  ];
+  return make("dl.pairs", {}, lines.filter(([, value]) => value !== null).map(([title, value]) => pair(title, value)));
+}
+
+const pair = (title, value) => make("div", {}, make("dt", {}, isolated(title)), make("dd", {}, isolated(String(value))));
+
+function attributes(span) {
+  const shown = new Set(CONTENT.map(([key]) => key));
+  const keys = Object.keys(span.attributes).filter((key) => !shown.has(key)).sort();
+  const own = [["span id", span.span_id], ["span kind", span.otel_kind], ["scope", span.scope || NONE]];
+  return make("details", { open: true }, make("summary", {}, `Attributes (${keys.length})`),
+    make("dl.pairs.mono", {}, keys.map((key) => pair(key, oneLine(span.attributes[key]))), own.map(([key, value]) => pair(key, value))));
+}
+
+function notes(title, found) {
+  if (!found.length) return [];
+  return [make("details", { open: true }, make("summary", {}, `${title} (${found.length})`),
+    found.map((note) => make("div.note", {},
+      make("p", {}, isolated(note.name), note.at === null ? null : make("span.quiet", {}, ` at ${seconds(note.at)}`)),
+      make("dl.pairs.mono", {}, Object.entries(note.attributes).map(([key, value]) => pair(key, oneLine(value)))))))];
+}
+
+const oneLine = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+
+// A long text shows its beginning; the rest comes when asked for.
+function content(title, value) {
+  const text = indented(value);
+  const block = make("pre", { tabindex: 0, role: "region", "aria-label": title }, text.slice(0, LONG));
+  const box = make("details", { open: true }, make("summary", {}, title), block);
+  if (text.length > LONG) {
+    block.append("…");
+    const more = make("button.link", { type: "button", onclick: () => { block.textContent = text; more.remove(); } },
+      `Show all ${grouped.format(text.length)} characters`);
+    box.append(more);
+  }
+  return box;
+}
+
+function indented(value) {
+  if (typeof value !== "string") return JSON.stringify(value, null, 2);
+  try {
+    const parsed = JSON.parse(value);
+    return typeof parsed === "object" && parsed !== null ? JSON.stringify(parsed, null, 2) : value;
+  } catch {
+    return value;
+  }
+}
