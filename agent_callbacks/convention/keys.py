@@ -53,6 +53,15 @@ RUN_INPUT_TOKENS: Final = "agent_callbacks.run.input_tokens"
 RUN_OUTPUT_TOKENS: Final = "agent_callbacks.run.output_tokens"
 RUN_TOTAL_INPUT_TOKENS: Final = "agent_callbacks.run.total_input_tokens"
 RUN_TOTAL_OUTPUT_TOKENS: Final = "agent_callbacks.run.total_output_tokens"
+RUN_CONTEXT_MULTIPLE: Final = "agent_callbacks.run.context_multiple"
+RUN_CONTEXT_GROWTH: Final = "agent_callbacks.run.context_growth"
+STEP_MARGINAL_TOKENS: Final = "agent_callbacks.step.marginal_tokens"
+STEP_MARGINAL_RATIO: Final = "agent_callbacks.step.marginal_ratio"
+STEP_CACHED_SHARE: Final = "agent_callbacks.step.cached_share"
+STEP_COST: Final = "agent_callbacks.step.cost"
+STEP_MARGINAL_COST: Final = "agent_callbacks.step.marginal_cost"
+RUN_COST: Final = "agent_callbacks.run.cost"
+RUN_TOTAL_COST: Final = "agent_callbacks.run.total_cost"
 RUN_THREAD_ID: Final = "agent_callbacks.run.thread_id"
 CHECKPOINT_ID: Final = "agent_callbacks.run.checkpoint_id"
 
@@ -87,12 +96,61 @@ USAGE_TOTAL: Final = "gen_ai.usage.total_tokens"  # others write it; read only
 USAGE_CACHE_READ: Final = "gen_ai.usage.cache_read.input_tokens"
 USAGE_CACHE_WRITE: Final = "gen_ai.usage.cache_write.input_tokens"
 USAGE_CACHE_CREATION: Final = "gen_ai.usage.cache_creation.input_tokens"
+USAGE_CACHE_WRITE_1H: Final = "agent_callbacks.llm.cache_write_1h_tokens"
 USAGE_REASONING: Final = "gen_ai.usage.reasoning.output_tokens"
+LLM_COST: Final = "agent_callbacks.llm.cost"
+UNPRICED_MODELS: Final = "agent_callbacks.cost.unpriced_models"
+SERVICE_TIER: Final = "openai.response.service_tier"
 TOKENS_METHOD: Final = "agent_callbacks.tokens.method"
+TOKENS_ENCODING: Final = "agent_callbacks.tokens.encoding"
+TOKENS_ENCODING_ASSUMED: Final = "agent_callbacks.tokens.encoding_assumed"
+TOKENS_RATIO: Final = "agent_callbacks.tokens.ratio"
+TOKENS_MISMATCH: Final = "agent_callbacks.tokens.mismatch"
 INPUT_MESSAGES: Final = "gen_ai.input.messages"
 OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
 SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"
 TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"
+
+# --- what the input tokens are: one key a bucket, in the order of the buckets ---------------------------------------
+LLM_TOKENS: Final = (
+    "agent_callbacks.llm.tokens.system_prompt",
+    "agent_callbacks.llm.tokens.tool_schemas",
+    "agent_callbacks.llm.tokens.history",
+    "agent_callbacks.llm.tokens.tool_outputs",
+    "agent_callbacks.llm.tokens.other",
+)
+LLM_CACHED_TOKENS: Final = (
+    "agent_callbacks.llm.cached_tokens.system_prompt",
+    "agent_callbacks.llm.cached_tokens.tool_schemas",
+    "agent_callbacks.llm.cached_tokens.history",
+    "agent_callbacks.llm.cached_tokens.tool_outputs",
+    "agent_callbacks.llm.cached_tokens.other",
+)
+STEP_TOKENS: Final = (
+    "agent_callbacks.step.tokens.system_prompt",
+    "agent_callbacks.step.tokens.tool_schemas",
+    "agent_callbacks.step.tokens.history",
+    "agent_callbacks.step.tokens.tool_outputs",
+    "agent_callbacks.step.tokens.other",
+)
+RUN_TOKENS: Final = (
+    "agent_callbacks.run.tokens.system_prompt",
+    "agent_callbacks.run.tokens.tool_schemas",
+    "agent_callbacks.run.tokens.history",
+    "agent_callbacks.run.tokens.tool_outputs",
+    "agent_callbacks.run.tokens.other",
+)
+RUN_TOTAL_TOKENS: Final = (
+    "agent_callbacks.run.total_tokens.system_prompt",
+    "agent_callbacks.run.total_tokens.tool_schemas",
+    "agent_callbacks.run.total_tokens.history",
+    "agent_callbacks.run.total_tokens.tool_outputs",
+    "agent_callbacks.run.total_tokens.other",
+)
+MARGINAL_ALERT_EVENT: Final = "agent_callbacks.alert.marginal_ratio"
+CONTEXT_ALERT_EVENT: Final = "agent_callbacks.alert.context_multiple"
+ALERT_THRESHOLD: Final = "agent_callbacks.alert.threshold"
+ALERT_MESSAGE: Final = "agent_callbacks.alert.message"
 
 # --- embeddings -----------------------------------------------------------------------------------------------------
 EMBEDDINGS_DIMENSION_COUNT: Final = "gen_ai.embeddings.dimension.count"

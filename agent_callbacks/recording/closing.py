@@ -14,6 +14,7 @@ from agent_callbacks.recording import live, process, tally
 from agent_callbacks.recording.desk import Desk
 from agent_callbacks.recording.guard import guarded
 from agent_callbacks.recording.operation import AgentScope, Operation, Step
+from agent_callbacks.recording.spending import spent
 from agent_callbacks.recording.steps import asked_tools
 from agent_callbacks.recording.values import (
     AgentRun,
@@ -49,6 +50,7 @@ class Closing(Desk):
         if usage is not None:
             found.update(self.writer.usage(usage, method))
             self._add_tokens(operation, usage.input or 0, usage.output or 0)
+        found.update(spent(operation, result, usage, self.prices, partial=partial))
         if operation.stream is not None:
             found.update(tally.stream_times(operation.stream, operation.start_ns, usage))
         scope = operation.scope
@@ -112,7 +114,7 @@ class Closing(Desk):
         self._sweep(operation, outcome, now)
         if operation.agent is not None:
             self._close_agent(operation, operation.agent, outcome, error)
-            found.update(tally.run_totals(operation.agent))
+            found.update(tally.run_totals(operation.agent) | operation.agent.ledger.run(self.prices))
         if isinstance(operation.value, ToolCall):
             found.update(
                 tally.tool_times(operation.intervals, operation.start_ns, now, operation.asked_ns, operation.ran_ns)
@@ -165,6 +167,7 @@ class Closing(Desk):
         if outer is not None and outer.agent is not None:
             outer.agent.total_input_tokens += agent.total_input_tokens
             outer.agent.total_output_tokens += agent.total_output_tokens
+            outer.agent.ledger.total.merge(agent.ledger.total)
         self._remember_thread(operation, outcome)
 
     def _remember_thread(self, operation: Operation, outcome: Outcome) -> None:
@@ -194,9 +197,8 @@ class Closing(Desk):
             if agent.steps.pop(step.index, None) is not step:
                 continue
             self.shared.steps.pop(step.span.get_span_context().span_id, None)
-            self.writer.close(
-                step.span, step.outcome, step.last_ns, tally.step_totals(step), step.identity, error=step.error
-            )
+            totals = tally.step_totals(step) | agent.ledger.step(step.index, self.prices)
+            self.writer.close(step.span, step.outcome, step.last_ns, totals, step.identity, error=step.error)
 
     def _found(self, agent: AgentScope, value: ToolCall) -> None:
         """Strike a tool that runs after all off the list of those that do not exist."""

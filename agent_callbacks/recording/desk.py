@@ -13,6 +13,7 @@ from agent_callbacks.recording.failure import error_type
 from agent_callbacks.recording.processor import install_processor
 from agent_callbacks.recording.writer import SpanWriter
 from agent_callbacks.settings import Settings
+from agent_callbacks.tokens.prices import open_book
 from agent_callbacks.version import __version__
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ class Desk:
         """
         self.settings = settings or process.settings() or Settings.load()
         self.enabled = self.settings.enabled
+        self.prices = open_book(self.settings.prices)
+        if self.enabled:
+            self.prices.load()
         self._inner_spans = self.settings.inner_spans
         self.internal_errors = 0
         """Failures of ours that were kept from the agent."""

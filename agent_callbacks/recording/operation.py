@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.trace import INVALID_SPAN, Span, SpanContext, Status, StatusCode
 
 from agent_callbacks.metadata import EMPTY
+from agent_callbacks.recording.spending import Ledger
 from agent_callbacks.recording.steps import StepState
 from agent_callbacks.recording.values import ModelCall, RequestedTool, ToolCall
 
@@ -73,8 +74,8 @@ class AgentScope:
     """
 
     __slots__ = (
-        "calls", "input_tokens", "missing", "model_calls", "name", "names", "output_tokens", "said", "state", "steps",
-        "tool_calls", "total_input_tokens", "total_output_tokens",
+        "calls", "input_tokens", "ledger", "missing", "model_calls", "name", "names", "output_tokens", "said", "state",
+        "steps", "tool_calls", "total_input_tokens", "total_output_tokens",
     )  # fmt: skip
 
     def __init__(self, name: str | None, names: tuple[str | None, ...]) -> None:
@@ -86,6 +87,7 @@ class AgentScope:
         self.steps: dict[int, Step] = {}
         self.calls: dict[Key, Operation] = {}
         self.missing: list[tuple[RequestedTool, Step, int]] = []
+        self.ledger = Ledger()
         self.model_calls = 0
         self.tool_calls = 0
         self.input_tokens = 0

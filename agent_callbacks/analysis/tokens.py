@@ -1,0 +1,250 @@
+"""Where a trace's input tokens went, step by step: buckets, what growing history costs, what more steps would send."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent_callbacks.convention import keys
+from agent_callbacks.tokens import economics
+from agent_callbacks.tokens.buckets import Buckets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from agent_callbacks.analysis.span import Span
+    from agent_callbacks.analysis.trace import Trace
+
+__all__ = ["CallTokens", "RunTokens", "StepTokens", "TokenReport", "token_report"]
+
+
+@dataclass(frozen=True, slots=True)
+class CallTokens:
+    """One model call; counts are tokens.
+
+    ``buckets`` and ``cached`` are None where the trace does not split the input; ``cache_read`` where no cache is
+    reported. ``method`` is ``reported``, ``reconciled`` or ``estimated``, empty where the trace does not say.
+    ``encoding_assumed`` says that the model's own encoding is not known, ``mismatch`` that the report is not
+    explained by the text that was sent.
+    """
+
+    span_id: str
+    name: str
+    model: str | None
+    internal: bool
+    input: int
+    output: int
+    cache_read: int | None
+    buckets: Buckets | None
+    cached: Buckets | None
+    method: str
+    encoding_assumed: bool
+    mismatch: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StepTokens:
+    """One step of an agent; counts are tokens, those of all its model calls together.
+
+    ``marginal`` is what it sends more than the step before (None for the first), ``cached_share`` the share of the
+    input read from a provider's cache (None where none is reported), ``rising`` whether the alert on the marginal
+    ratio was raised here.
+    """
+
+    span_id: str
+    index: int
+    input: int
+    output: int
+    buckets: Buckets | None
+    marginal: economics.Marginal | None
+    cached_share: float | None
+    method: str
+    rising: bool
+    calls: tuple[CallTokens, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunTokens:
+    """One agent run by itself, without the runs of agents it called; counts are tokens.
+
+    ``input`` and ``buckets`` are the steps' sums, ``total_input`` includes sub-agents and the framework's own calls.
+    ``context_multiple`` is the input of all steps over that of the first call, ``context_growth`` the mean input of the
+    last third of the steps over it; ``alert`` is ``"many steps"`` or ``"compounding"`` where the multiple raised one.
+    """
+
+    span_id: str
+    name: str
+    agent: str | None
+    steps: tuple[StepTokens, ...]
+    input: int
+    output: int
+    total_input: int
+    total_output: int
+    buckets: Buckets | None
+    cached_share: float | None
+    context_multiple: float | None
+    context_growth: float | None
+    alert: str | None
+    method: str
+
+    @property
+    def tool_schemas(self) -> int:
+        """The tokens that sending the tools' definitions took, all steps together; 0 where the input is not split."""
+        return 0 if self.buckets is None else self.buckets.tool_schemas
+
+    def projected(self, steps: int) -> tuple[int, ...]:
+        """Return the input tokens of each of *steps* more steps, were they to grow as the run has so far.
+
+        Raises:
+            ValueError: *steps* is negative.
+        """
+        return economics.projected([step.input for step in self.steps], steps)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenReport:
+    """The agent runs of a trace in the order they started, and every model call, in a run or not."""
+
+    trace_id: str
+    runs: tuple[RunTokens, ...]
+    calls: tuple[CallTokens, ...]
+
+
+def token_report(trace: Trace) -> TokenReport:
+    """Return where the tokens of *trace* went, from what its spans say: nothing is counted again.
+
+    Args:
+        trace: A trace of this package. One of another instrumentation has no steps: its model calls are listed with
+            the tokens they report.
+    """
+    steps: dict[str, list[Span]] = {}
+    calls: dict[str, list[Span]] = {}
+    spans = {span.span_id: span for span in trace.spans}
+    for span in trace.spans:
+        if keys.STEP_INDEX in span.attributes:
+            steps.setdefault(_owner(span, spans, keys.RUN_STEPS), []).append(span)
+        elif _is_call(span):
+            calls.setdefault(_owner(span, spans, keys.STEP_INDEX), []).append(span)
+    runs = tuple(
+        _run(span, tuple(_steps(steps.get(span.span_id, ()), calls)))
+        for span in trace.spans
+        if keys.RUN_STEPS in span.attributes
+    )
+    return TokenReport(trace.trace_id, runs, tuple(map(_call, filter(_is_call, trace.spans))))
+
+
+def _owner(span: Span, spans: dict[str, Span], mark: str) -> str:
+    """Return the id of the nearest span above *span* that has the attribute *mark*; empty if there is none."""
+    seen: set[str] = set()
+    above = spans.get(span.parent_id or "")
+    while above is not None and above.span_id not in seen:
+        if mark in above.attributes:
+            return above.span_id
+        seen.add(above.span_id)
+        above = spans.get(above.parent_id or "")
+    return ""
+
+
+def _is_call(span: Span) -> bool:
+    return span.attributes.get(keys.OPERATION_NAME) in _CALLS
+
+
+_CALLS = frozenset({"chat", "text_completion", "generate_content"})
+
+
+def _call(span: Span) -> CallTokens:
+    attributes = span.attributes
+    model = attributes.get(keys.RESPONSE_MODEL) or attributes.get(keys.REQUEST_MODEL)
+    return CallTokens(
+        span.span_id,
+        span.name,
+        model if isinstance(model, str) else None,
+        bool(attributes.get(keys.INTERNAL_CALL)),
+        _count(span, keys.USAGE_INPUT_TOKENS) or 0,
+        _count(span, keys.USAGE_OUTPUT_TOKENS) or 0,
+        _count(span, keys.USAGE_CACHE_READ),
+        _buckets(span, keys.LLM_TOKENS),
+        _buckets(span, keys.LLM_CACHED_TOKENS),
+        _method(span),
+        bool(attributes.get(keys.TOKENS_ENCODING_ASSUMED)),
+        bool(attributes.get(keys.TOKENS_MISMATCH)),
+    )
+
+
+def _steps(spans: Sequence[Span], calls: Mapping[str, Sequence[Span]]) -> Iterator[StepTokens]:
+    before: int | None = None
+    for span in sorted(spans, key=lambda span: _count(span, keys.STEP_INDEX) or 0):
+        step = _step(span, before, calls.get(span.span_id, ()))
+        before = step.input
+        yield step
+
+
+def _step(span: Span, before: int | None, calls: Sequence[Span]) -> StepTokens:
+    given = _count(span, keys.STEP_INPUT_TOKENS) or 0
+    return StepTokens(
+        span.span_id,
+        _count(span, keys.STEP_INDEX) or 0,
+        given,
+        _count(span, keys.STEP_OUTPUT_TOKENS) or 0,
+        _buckets(span, keys.STEP_TOKENS),
+        economics.marginal(before, given),
+        _number(span, keys.STEP_CACHED_SHARE),
+        _method(span),
+        any(event.name == keys.MARGINAL_ALERT_EVENT for event in span.events),
+        tuple(map(_call, calls)),
+    )
+
+
+def _run(span: Span, steps: tuple[StepTokens, ...]) -> RunTokens:
+    agent = span.attributes.get(keys.AGENT_NAME)
+    return RunTokens(
+        span.span_id,
+        span.name,
+        agent if isinstance(agent, str) else None,
+        steps,
+        _count(span, keys.RUN_INPUT_TOKENS) or 0,
+        _count(span, keys.RUN_OUTPUT_TOKENS) or 0,
+        _count(span, keys.RUN_TOTAL_INPUT_TOKENS) or 0,
+        _count(span, keys.RUN_TOTAL_OUTPUT_TOKENS) or 0,
+        _buckets(span, keys.RUN_TOKENS),
+        _cached_share(steps),
+        _number(span, keys.RUN_CONTEXT_MULTIPLE),
+        _number(span, keys.RUN_CONTEXT_GROWTH),
+        _alert(span),
+        _method(span),
+    )
+
+
+def _cached_share(steps: Sequence[StepTokens]) -> float | None:
+    """Return the share of the run's input read from a cache; calls that report none were read from none."""
+    calls = [call for step in steps for call in step.calls]
+    found = [call.cache_read for call in calls if call.cache_read is not None]
+    return economics.cached_share(sum(found), sum(call.input for call in calls)) if found else None
+
+
+def _alert(span: Span) -> str | None:
+    for event in span.events:
+        if event.name == keys.CONTEXT_ALERT_EVENT:
+            growth = event.attributes.get(keys.RUN_CONTEXT_GROWTH)
+            return economics.growth_kind(growth if isinstance(growth, (int, float)) else 1.0)
+    return None
+
+
+def _buckets(span: Span, names: Sequence[str]) -> Buckets | None:
+    found = [_count(span, name) for name in names]
+    return None if all(count is None for count in found) else Buckets(*(count or 0 for count in found))
+
+
+def _count(span: Span, key: str) -> int | None:
+    found = span.attributes.get(key)
+    return found if isinstance(found, int) else None
+
+
+def _number(span: Span, key: str) -> float | None:
+    found = span.attributes.get(key)
+    return float(found) if isinstance(found, (int, float)) else None
+
+
+def _method(span: Span) -> str:
+    found = span.attributes.get(keys.TOKENS_METHOD)
+    return found if isinstance(found, str) else ""

@@ -1,0 +1,160 @@
+"""What a model's input is made of, as token counts that sum exactly to what the provider reports. Pure.
+
+Text is counted with the model's own encoding where that is known, so it is certain; what the provider wraps around it
+(message headers, tool schemas in a form of its own) is modelled. When the report differs, what is modelled gives first;
+only when that cannot explain it does everything scale. A difference too large to be a matter of tokenizers is tokens of
+another kind (images, a provider's hidden instructions): it goes to ``other`` and is flagged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["BUCKETS", "Buckets", "Estimate", "Reconciled", "apportioned", "cached", "reconciled", "shares"]
+
+BUCKETS: Final = ("system_prompt", "tool_schemas", "history", "tool_outputs", "other")
+"""The buckets, in the order of the fields of ``Buckets``."""
+LOWEST: Final = 0.8
+HIGHEST: Final = 1.25
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """Input tokens by what they are.
+
+    ``system_prompt`` is instructions, ``tool_schemas`` the tools' definitions, ``history`` what user and assistant said
+    and the arguments of past tool calls, ``tool_outputs`` what tools gave back, ``other`` images, audio, files and what
+    the provider counts beside all that.
+    """
+
+    system_prompt: int = 0
+    tool_schemas: int = 0
+    history: int = 0
+    tool_outputs: int = 0
+    other: int = 0
+
+    @property
+    def total(self) -> int:
+        """All tokens."""
+        return self.system_prompt + self.tool_schemas + self.history + self.tool_outputs + self.other
+
+    def __add__(self, more: Buckets) -> Buckets:
+        """Return the sums, bucket by bucket."""
+        return Buckets(
+            self.system_prompt + more.system_prompt,
+            self.tool_schemas + more.tool_schemas,
+            self.history + more.history,
+            self.tool_outputs + more.tool_outputs,
+            self.other + more.other,
+        )
+
+    def counts(self) -> tuple[int, ...]:
+        """Return the counts in the order of ``BUCKETS``."""
+        return astuple(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a call was counted to send: ``text`` as encoded, ``format`` what its provider wraps around, as modelled."""
+
+    text: Buckets
+    format: Buckets = Buckets()
+
+    @property
+    def total(self) -> int:
+        """All tokens."""
+        return self.text.total + self.format.total
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """Buckets that sum to what was reported.
+
+    ``ratio`` is reported over counted tokens, None where nothing was counted; ``mismatch`` says that it is outside 0.8
+    to 1.25.
+    """
+
+    buckets: Buckets
+    ratio: float | None
+    mismatch: bool
+
+
+def reconciled(estimate: Estimate, reported: int, *, certain: bool = False, media: bool = False) -> Reconciled:
+    """Make *estimate* sum to *reported* exactly.
+
+    Args:
+        estimate: What was counted.
+        reported: The provider's input tokens, those read from a cache included.
+        certain: Whether the text was counted with the model's own encoding.
+        media: Whether images, audio or files were sent, which no text encoding counts.
+    """
+    counted = estimate.total
+    if counted == 0:
+        return Reconciled(Buckets(other=reported), None, mismatch=reported > 0)
+    ratio = reported / counted
+    whole = estimate.text + estimate.format
+    if reported > counted and (media or ratio > HIGHEST):
+        excess = Buckets(other=reported - counted)
+        return Reconciled(whole + excess, ratio, mismatch=ratio > HIGHEST and not media)
+    room = reported - estimate.text.total
+    modelled = estimate.format.total
+    if certain and LOWEST * modelled <= room <= HIGHEST * modelled:
+        return Reconciled(estimate.text + _scaled(estimate.format, room), ratio, mismatch=False)
+    return Reconciled(_scaled(whole, reported), ratio, mismatch=ratio < LOWEST)
+
+
+def _scaled(buckets: Buckets, total: int) -> Buckets:
+    return Buckets(*apportioned(total, buckets.counts()))
+
+
+def apportioned(total: int, weights: Sequence[int]) -> tuple[int, ...]:
+    """Divide *total* by *weights* into integers that sum to it: the largest remainder method (Hamilton's).
+
+    A weight of 0 gets nothing. Weights that are all 0 get nothing but the last, which gets all.
+    """
+    whole = sum(weights)
+    if whole == total:
+        return tuple(weights)
+    if whole == 0:
+        return (*(0 for _ in weights[1:]), total)
+    floors = [weight * total // whole for weight in weights]
+    # Equal remainders: the first bucket wins, so that the same input gives the same answer.
+    order = sorted(range(len(weights)), key=lambda place: -(weights[place] * total % whole))
+    for place in order[: total - sum(floors)]:
+        floors[place] += 1
+    return tuple(floors)
+
+
+def cached(segments: Iterable[tuple[int, int]], buckets: Buckets, cache_read: int) -> Buckets:
+    """Return which tokens of *buckets* came from the provider's cache, which holds a prefix of what is sent.
+
+    Args:
+        segments: (Index of the bucket, tokens counted), in the order they are sent: tools, instructions, messages.
+        buckets: The call's buckets as reconciled; no bucket has more cached tokens than tokens.
+        cache_read: The tokens the provider reports as read from its cache.
+    """
+    left = min(cache_read, buckets.total)
+    room = list(buckets.counts())
+    taken = [0] * len(room)
+    for place, tokens in segments:
+        share = min(left, tokens, room[place])
+        taken[place] += share
+        room[place] -= share
+        left -= share
+        if not left:
+            break
+    for place, free in enumerate(room):  # what counting and report disagree on
+        share = min(left, free)
+        taken[place] += share
+        left -= share
+    return Buckets(*taken)
+
+
+def shares(buckets: Buckets) -> tuple[float, ...]:
+    """Return each bucket's share of all tokens, 0 to 1, in the order of ``BUCKETS``; all 0 where there are none."""
+    total = buckets.total
+    return tuple(count / total if total else 0.0 for count in buckets.counts())
