@@ -81,11 +81,17 @@ class SpanRow:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one step read and wrote, and what it added to the step before; *span* is its row."""
+    """What one step read and wrote, and what it added to the step before.
+
+    ``span`` is its row, ``run`` the span id of its agent run, which tells two runs of one agent apart; in a trace
+    without steps these are model calls, ``agent`` is the model and ``run`` is empty. ``alert`` is ``"rising"`` where
+    the alert on growing steps was raised.
+    """
 
     span: int
     label: str
     agent: str
+    run: str
     buckets: dict[Bucket, int]
     input_tokens: int | None
     output_tokens: int | None
@@ -93,9 +99,8 @@ class Step:
     cost: float | None
     marginal_tokens: int | None
     marginal_cost: float | None
-    window_share: float | None
     estimated: bool
-    alert: str | None = None
+    alert: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,7 @@ class Component:
 class Finding:
     """Something to change, in words; *saving* is an upper bound in seconds, *evidence* says how sure it is."""
 
+    kind: str
     title: str
     text: str
     evidence: str | None
@@ -134,7 +140,7 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One trace; ``missing`` says in words, by section, why a section has nothing to show."""
+    """One trace; ``missing`` says by section, in sentences, what it cannot show and why."""
 
     trace_id: str
     name: str
@@ -156,7 +162,7 @@ class Run:
     components: tuple[Component, ...]
     findings: tuple[Finding, ...]
     charges: tuple[Charge, ...]
-    missing: dict[str, str]
+    missing: dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,4 +213,4 @@ class Page:
     percentiles: tuple[Percentiles, ...]
     variants: tuple[Variant, ...]
     differences: tuple[Difference, ...]
-    missing: dict[str, str]
+    missing: dict[str, tuple[str, ...]]

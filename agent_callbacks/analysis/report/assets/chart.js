@@ -4,13 +4,13 @@ const CHART = { height: 200, left: 48, right: 8, top: 10, bottom: 24, group: 18 
 const WIDEST_BAR = 48;
 const GROUP_GAP = 0.6; // of a bar's room, between the steps of two agent runs
 
-// items: [{title, group, values: {series: number}, say}], those of a group side by side; series: [[key, title]]; say(value) writes a number of the axis.
+// items: [{title, group, part, values: {series: number}, say}], those of a group side by side; series: [[key, title]]; say(value) writes a number of the axis.
 class StackedBars {
   constructor({ label, items, series, say, chosen }) {
     Object.assign(this, { label, items, series, say, chosen, at: -1 });
     this.sums = items.map((item) => series.reduce((sum, [key]) => sum + (item.values[key] ?? 0), 0));
     this.top = niceTop(this.sums.reduce((most, sum) => Math.max(most, sum), 0));
-    this.starts = items.map((item, place) => place === 0 || item.group !== items[place - 1].group);
+    this.starts = items.map((item, place) => place === 0 || item.group !== items[place - 1].group || item.part !== items[place - 1].part);
     let gaps = -1;
     this.offsets = items.map((_, place) => place + (gaps += this.starts[place] ? 1 : 0) * GROUP_GAP);
     this.groups = gaps + 1;

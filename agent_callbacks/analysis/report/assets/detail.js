@@ -90,11 +90,16 @@ function content(title, value) {
   return box;
 }
 
+// JSON inside a string may have escaped what the data would not let through as it is.
+const HIDDEN = /(?![\n\t\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Co}\u2028\u2029]/gu;
+const visible = (text) => text.replace(HIDDEN,
+  (character) => `\u27e8U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}\u27e9`);
+
 function indented(value) {
   if (typeof value !== "string") return JSON.stringify(value, null, 2);
   try {
     const parsed = JSON.parse(value);
-    return typeof parsed === "object" && parsed !== null ? JSON.stringify(parsed, null, 2) : value;
+    return typeof parsed === "object" && parsed !== null ? visible(JSON.stringify(parsed, null, 2)) : value;
   } catch {
     return value;
   }

@@ -41,3 +41,10 @@ function table(titles, lines) {
   return make("div.scroll", { tabindex: 0, role: "region", "aria-label": "Table" },
     make("table.table", {}, make("thead", {}, make("tr", {}, heads)), make("tbody", {}, rows)));
 }
+
+// What a section cannot show, in sentences.
+function unseen(run, section) {
+  const found = run.missing[section] ?? [];
+  if (!found.length) return [];
+  return [make("details.unseen", {}, make("summary", {}, "What the data cannot show"), make("ul", {}, found.map((text) => make("li", {}, isolated(text)))))];
+}

@@ -7,18 +7,18 @@ const BUCKETS = [
 const MOST_LINES = 400; // of the table under a chart
 
 function tokensSection(run, go) {
-  if (!run.steps.length) return [make("p.quiet", {}, run.missing.steps ?? "This run has no steps.")];
+  if (!run.steps.length) return [make("p.quiet", {}, "This run has no model call.")];
   const series = BUCKETS.filter(([name]) => run.steps.some((step) => step.buckets[name]));
   const many = new Set(run.steps.map((step) => step.agent)).size > 1;
   const chart = new StackedBars({
     label: "Input tokens of each step", series, say: short, chosen: (place) => go(run.steps[place].span),
-    items: run.steps.map((step) => ({ title: step.label.replace(/^step\./, ""), group: step.agent, values: step.buckets, say: said(step, series, many) })),
+    items: run.steps.map((step) => ({ title: step.label.replace(/^(step|call) /, ""), group: step.agent, part: step.run, values: step.buckets, say: said(step, series, many) })),
   });
   return [
-    make("p.quiet", {}, "Input tokens of each step, by what they are made of."), key(series), chart.element,
-    run.missing.buckets ? make("p.quiet", {}, run.missing.buckets) : null,
+    make("p.quiet", {},  `Input tokens of each ${run.steps[0].run ? "step" : "model call"}, by what they are made of.`), key(series), chart.element,
+    ...unseen(run, "buckets"),
     totals(run, series), list(run, series, many, go),
-    run.missing.cost ? make("p.quiet", {}, run.missing.cost) : null,
+    ...unseen(run, "cost"),
   ];
 }
 
@@ -41,13 +41,12 @@ function totals(run, series) {
 function list(run, series, many, go) {
   const any = (name) => run.steps.some((step) => step[name] !== null);
   const columns = [
-    [["step"], (step) => make("button.link", { type: "button", onclick: () => go(step.span) }, isolated(step.label))],
-    many && [["agent"], (step) => isolated(step.agent)],
+    [[run.steps[0].run ? "step" : "model call"], (step) => make("button.link", { type: "button", onclick: () => go(step.span) }, isolated(step.label))],
+    many && [[run.steps[0].run ? "agent" : "model"], (step) => isolated(step.agent)],
     ...(series.length > 1 ? series.map(([name, title]) => [[title.toLowerCase(), true], (step) => tokens(step.buckets[name] ?? 0)]) : []),
     [["in", true], (step) => tokens(step.input_tokens, step.estimated)],
     any("marginal_tokens") && [["more than before", true], (step) => signed(step.marginal_tokens, tokens)],
     any("cached_tokens") && [["cached", true], (step) => tokens(step.cached_tokens)],
-    any("window_share") && [["of window", true], (step) => percent(step.window_share)],
     [["out", true], (step) => tokens(step.output_tokens, step.estimated)],
     any("cost") && [["cost", true], (step) => dollars(step.cost)],
     any("marginal_cost") && [["cost more", true], (step) => signed(step.marginal_cost, dollars)],
