@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from agent_callbacks.analysis.outcome import RunOutcome
 from agent_callbacks.analysis.personal import assert_no_pii
 from agent_callbacks.analysis.span import Event, Link, Span, TraceError
 from agent_callbacks.analysis.trace import Trace, load
 
-__all__ = ["Event", "Link", "Span", "Trace", "TraceError", "assert_no_pii", "load"]
+__all__ = ["Event", "Link", "RunOutcome", "Span", "Trace", "TraceError", "assert_no_pii", "load"]

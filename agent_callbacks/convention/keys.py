@@ -182,6 +182,26 @@ OPENINFERENCE_KIND: Final = "openinference.span.kind"
 INPUT_VALUE: Final = "input.value"
 OUTPUT_VALUE: Final = "output.value"
 
+# --- what the application says of a run, after it ended --------------------------------------------------------------
+EVALUATION_EVENT: Final = "gen_ai.evaluation.result"
+EVALUATION_NAME: Final = "gen_ai.evaluation.name"
+EVALUATION_SCORE: Final = "gen_ai.evaluation.score.value"
+EVALUATION_LABEL: Final = "gen_ai.evaluation.score.label"
+EVALUATION_EXPLANATION: Final = "gen_ai.evaluation.explanation"
+EVALUATION_SPAN: Final = "evaluation.result"
+"""The name of the short span that carries the event: one name, whatever was evaluated."""
+
+# --- metrics; durations and costs of one span are metrics under the keys of its attributes ---------------------------
+METRIC_OPERATION_DURATION: Final = "gen_ai.client.operation.duration"
+METRIC_TIME_TO_FIRST_CHUNK: Final = "gen_ai.client.operation.time_to_first_chunk"
+METRIC_TOKEN_USAGE: Final = "gen_ai.client.token.usage"
+METRIC_TOOL_DURATION: Final = "gen_ai.execute_tool.duration"
+METRIC_AGENT_DURATION: Final = "gen_ai.invoke_agent.duration"
+METRIC_WORKFLOW_DURATION: Final = "gen_ai.invoke_workflow.duration"
+METRIC_STEP_TOKENS: Final = "agent_callbacks.step.tokens"
+TOKEN_TYPE: Final = "gen_ai.token.type"
+TOKEN_BUCKET: Final = "agent_callbacks.token.bucket"
+
 IDENTITIES: Final = frozenset({
     USER_ID, SESSION_ID, CONVERSATION_ID, TOOL_CALL_ID, RESPONSE_ID, RUN_THREAD_ID, CHECKPOINT_ID, "enduser.id",
     "enduser.pseudo.id",

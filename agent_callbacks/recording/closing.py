@@ -12,7 +12,7 @@ from opentelemetry.trace import SpanContext, TraceFlags, set_span_in_context
 from agent_callbacks.convention import keys
 from agent_callbacks.recording import live, process, tally
 from agent_callbacks.recording.desk import Desk
-from agent_callbacks.recording.guard import guarded
+from agent_callbacks.recording.guard import attempted, guarded
 from agent_callbacks.recording.operation import AgentScope, Operation, Step
 from agent_callbacks.recording.spending import spent
 from agent_callbacks.recording.steps import asked_tools
@@ -124,6 +124,9 @@ class Closing(Desk):
             self.writer.close(
                 operation.own_span, outcome, now, found, operation.identity, error=error, description=description
             )
+            if self.metrics is not None:
+                taken = now - operation.start_ns
+                attempted(self, None, self.metrics.operation, operation.own_span, taken, operation.identity, found)
         self._leave(operation, outcome, now)
 
     def _leave(self, operation: Operation, outcome: Outcome, now: int) -> None:
@@ -199,6 +202,8 @@ class Closing(Desk):
             self.shared.steps.pop(step.span.get_span_context().span_id, None)
             totals = tally.step_totals(step) | agent.ledger.step(step.index, self.prices)
             self.writer.close(step.span, step.outcome, step.last_ns, totals, step.identity, error=step.error)
+            if self.metrics is not None:
+                attempted(self, None, self.metrics.step, step.span, step.identity, totals)
 
     def _found(self, agent: AgentScope, value: ToolCall) -> None:
         """Strike a tool that runs after all off the list of those that do not exist."""
