@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from agent_callbacks.analysis.cost import PricesError
 from agent_callbacks.analysis.report import ReportError, page, render
 from agent_callbacks.analysis.report.render import document
 from agent_callbacks.analysis.trace import TraceError, from_store, load
@@ -59,13 +60,13 @@ def report(
                 found = _several(opened, count or _MOST, session, user, since)
             else:
                 found = [from_store(opened, resolved(opened, trace or _LAST))]
-    made = page(found, time.time_ns())
-    if as_json:
-        terminal.echo(json.dumps(document(made), indent=2))  # ASCII: no text of a span can steer the terminal
-        return
     try:
-        _write(render(made), output, len(found))
-    except ReportError as error:
+        made = page(found, time.time_ns())
+        if as_json:
+            terminal.echo(json.dumps(document(made), indent=2))  # ASCII: no text of a span can steer the terminal
+        else:
+            _write(render(made), output, len(found))
+    except (PricesError, ReportError) as error:
         terminal.stop(str(error), terminal.USAGE_ERROR)
 
 

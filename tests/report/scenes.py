@@ -11,6 +11,7 @@ from agent_callbacks.convention import keys
 
 START: Final = 1_764_000_000_000_000_000
 MS: Final = 1_000_000
+QUESTION: Final = "Where is my kettle? " * 20
 TOOLS: Final = ("search_web", "lookup_order", "vector_search", "crm_lookup")
 
 
@@ -47,13 +48,15 @@ def agent_run(
         who |= {keys.FEATURE_FLAG_KEY: "variant", keys.FEATURE_FLAG_VARIANT: variant}
     scene = Scene(number, who)
     model_ms, tool_ms = 900 * pace, 400 * pace
+    splits = [(3500, 4200, 1000 * index, 600 * tools * (index - 1), 12) for index in range(1, steps + 1)]
     length = steps * (model_ms + tools * tool_ms + 20)
     run = scene.add(None, "agent.run.support", 0, length, {
         keys.OPERATION_NAME: "invoke_agent", keys.AGENT_NAME: "support", keys.OUTCOME: "success", keys.RUN_STEPS: steps,
+        **dict(zip(keys.RUN_TOKENS, (sum(split[part] for split in splits) for part in range(5)), strict=True)),
     })  # fmt: skip
     now = 0.0
     for index in range(1, steps + 1):
-        split = (3500, 4200, 1000 * index, 600 * tools * (index - 1), 12)
+        split = splits[index - 1]
         sent = sum(split)
         step_end = now + model_ms + tools * tool_ms
         step = scene.add(run, f"agent.step.{index}", now, step_end, {
@@ -65,7 +68,7 @@ def agent_run(
             keys.USAGE_INPUT_TOKENS: sent, keys.USAGE_OUTPUT_TOKENS: 600,
             keys.TIME_TO_FIRST_CHUNK: 0.3 * pace, keys.TOKENS_METHOD: "reconciled",
             **dict(zip(keys.LLM_TOKENS, split, strict=True)),
-            keys.INPUT_MESSAGES: json.dumps([{"role": "user", "parts": [{"type": "text", "content": "Where is my kettle? " * 20}]}]),
+            keys.INPUT_MESSAGES: json.dumps([{"role": "user", "parts": [{"type": "text", "content": QUESTION}]}]),
         }, kind="CLIENT")  # fmt: skip
         now += model_ms
         for place in range(tools):
@@ -89,7 +92,7 @@ ATTACKS: Final = (
     "javascript:window.pwned=1",
     "https://evil.example/steal?x=1",
     "<!-- <script> --><script>window.pwned=1</script>",
-    "]]></script><iframe srcdoc=\"<script>parent.pwned=1</script>\">",
+    ']]></script><iframe srcdoc="<script>parent.pwned=1</script>">',
     "\u2028window.pwned=1\u2029",
     "{{ 7*7 }}{% raw %}${window.pwned=1}",
     "' onmouseover=window.pwned=1 x='",

@@ -173,7 +173,8 @@ class TestShown:
         ("value", "expected"),
         [
             (True, True), (None, None), (7, 7), (2**53, str(2**53)), (-(2**70), str(-(2**70))), (0.5, 0.5),
-            (float("nan"), "nan"), (float("inf"), "inf"), (("a\x00", 1), ["a⟨U+0000⟩", 1]), ({"\x00": (1,)}, {"⟨U+0000⟩": [1]}),
+            (float("nan"), "nan"), (float("inf"), "inf"), (("a\x00", 1), ["a⟨U+0000⟩", 1]),
+            ({"\x00": (1,)}, {"⟨U+0000⟩": [1]}),
         ],
     )  # fmt: skip
     def test_shown(self, value, expected):

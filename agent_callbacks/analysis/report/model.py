@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
+    from agent_callbacks.analysis.report.amount import Unit
     from agent_callbacks.analysis.shown import Shown
     from agent_callbacks.analysis.waterfall import Kind
 
@@ -167,10 +168,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """How one quantity is spread over *n* things; a percentile that n cannot carry is None."""
+    """How one quantity is spread over *n* things; a percentile that n cannot carry is None, and ``note`` says why."""
 
     title: str
-    unit: Literal["seconds", "tokens", "dollars"]
+    unit: Unit
     n: int
     p50: float | None
     p95: float | None
@@ -180,25 +181,26 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One quantity of a variant against the first one; *verdict* is in words, "not enough" where n is too small."""
+    """One variant against the one with most runs: ``answer`` says which is cheaper, ``lines`` the figures behind it."""
 
     variant: str
     against: str
-    title: str
-    verdict: str
+    answer: str
+    lines: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """The runs of one variant; costs and tokens are means over the runs where they are known."""
+    """The runs of one variant; times, costs and tokens are means over the runs where they are known."""
 
     name: str
     runs: int
+    succeeded: int
     duration: float | None
     cost: float | None
     input_tokens: float | None
     output_tokens: float | None
-    succeeded: int
 
 
 @dataclass(frozen=True, slots=True)

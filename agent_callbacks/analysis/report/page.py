@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from agent_callbacks.analysis.report.model import Page
+from agent_callbacks.analysis.report import words
+from agent_callbacks.analysis.report.amount import said
+from agent_callbacks.analysis.report.model import Answer, Page
 from agent_callbacks.analysis.report.run import run_of
+from agent_callbacks.analysis.report.several import differences_of, percentiles_of, variants_of, withheld
 from agent_callbacks.analysis.waterfall import utc
 from agent_callbacks.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from agent_callbacks.analysis.report.model import Difference, Run, Variant
     from agent_callbacks.analysis.trace import Trace
 
 __all__ = ["page"]
+
+VARIANTS: Final = "Which variant is cheaper?"
+DEAREST: Final = "Which run cost most?"
+SLOWEST: Final = "Which run took longest?"
+FAILED: Final = "How many runs failed?"
+
+_ONE_VARIANT: Final = "The runs name fewer than two variants, so there is nothing to compare."
+_MOST_ANSWERS: Final = 3
+_OF_ANY_RUN: Final = (words.COST, words.GROWTH, words.WAITS, words.PARALLEL)
 
 
 def page(traces: Sequence[Trace], made_ns: int) -> Page:
@@ -26,18 +39,54 @@ def page(traces: Sequence[Trace], made_ns: int) -> Page:
 
     Raises:
         ValueError: There is no trace.
+        PricesError: The file of prices that the environment names cannot be used.
     """
     if not traces:
         raise ValueError("a report needs at least one trace; none was given")
     runs = tuple(run_of(trace, place) for place, trace in enumerate(traces))
+    if len(runs) == 1:
+        return Page(runs[0].name, utc(made_ns), __version__, runs[0].answers, runs, (), (), (), {})
+    variants, differences, percentiles = variants_of(runs), differences_of(traces), percentiles_of(traces)
+    missing = {"percentiles": withheld(percentiles), "variants": () if variants else (_ONE_VARIANT,)}
     return Page(
-        title=runs[0].name if len(runs) == 1 else f"{len(runs)} runs",
+        title=f"{len(runs)} runs",
         made=utc(made_ns),
         version=__version__,
-        answers=runs[0].answers,
+        answers=tuple(_answers(runs, variants, differences)),
         runs=runs,
-        percentiles=(),
-        variants=(),
-        differences=(),
-        missing={},
+        percentiles=percentiles,
+        variants=variants,
+        differences=differences,
+        missing=missing,
     )
+
+
+def _answers(runs: Sequence[Run], variants: Sequence[Variant], differences: Sequence[Difference]) -> Iterator[Answer]:
+    """Yield what is asked of several runs, then of each run what is asked of one, where it is worst."""
+    yield Answer(VARIANTS, _cheaper(variants, differences))
+    costs = [run.cost for run in runs if run.cost is not None]
+    if costs:
+        place = max(range(len(runs)), key=lambda place: runs[place].cost or 0.0)
+        dearest = said(runs[place].cost, "dollars")
+        yield Answer(DEAREST, f"R{_named(runs, place)[1:]}: {dearest} of {said(sum(costs), 'dollars')}.", place, 0)
+    place = max(range(len(runs)), key=lambda place: runs[place].duration)
+    yield Answer(SLOWEST, f"R{_named(runs, place)[1:]}: {said(runs[place].duration, 'seconds')}.", place, 0)
+    worst = max(range(len(runs)), key=lambda place: (runs[place].cost or 0.0, runs[place].input_tokens or 0))
+    for answer in runs[worst].answers:
+        if answer.question in _OF_ANY_RUN:
+            yield Answer(answer.question, f"In {_named(runs, worst)}: {answer.text}", answer.run, answer.span)
+    failed = [place for place, run in enumerate(runs) if run.outcome == "failure"]
+    if failed:
+        yield Answer(FAILED, f"{len(failed)} of {len(runs)}; the first is {_named(runs, failed[0])}.", failed[0], 0)
+
+
+def _named(runs: Sequence[Run], place: int) -> str:
+    return f"run {place + 1} ({runs[place].name}{f', {variant}' if (variant := runs[place].variant) else ''})"
+
+
+def _cheaper(variants: Sequence[Variant], differences: Sequence[Difference]) -> str:
+    if not differences:
+        return _ONE_VARIANT
+    means = ", ".join(f"{each.name} {said(each.cost, 'dollars')}" for each in variants if each.cost is not None)
+    told = "; ".join(f"{each.variant} against {each.against}: {each.answer}" for each in differences[:_MOST_ANSWERS])
+    return f"Mean cost of a run: {means}. {told}." if means else f"{told}."

@@ -2,6 +2,7 @@
 
 const CHART = { height: 200, left: 48, right: 8, top: 10, bottom: 24, group: 18 };
 const WIDEST_BAR = 48;
+const WIDEST_SLOT = 110;
 const GROUP_GAP = 0.6; // of a bar's room, between the steps of two agent runs
 
 // items: [{title, group, part, values: {series: number}, say}], those of a group side by side; series: [[key, title]]; say(value) writes a number of the axis.
@@ -31,7 +32,7 @@ class StackedBars {
     this.width = Math.max(200, this.element.clientWidth);
     const bottom = CHART.bottom + (this.groups > 1 ? CHART.group : 0);
     const plain = { x: CHART.left, right: this.width - CHART.right, y: CHART.height };
-    this.slot = (plain.right - plain.x) / Math.max(1, (this.offsets.at(-1) ?? 0) + 1);
+    this.slot = Math.min(WIDEST_SLOT, (plain.right - plain.x) / Math.max(1, (this.offsets.at(-1) ?? 0) + 1));
     this.bar = Math.min(WIDEST_BAR, Math.max(1, this.slot * 0.72));
     const height = (value) => ((plain.y - CHART.top) * value) / this.top;
     const paths = new Map(this.series.map(([key]) => [key, ""]));

@@ -78,7 +78,7 @@ const oneLine = (value) => (typeof value === "string" ? value : JSON.stringify(v
 
 // A long text shows its beginning; the rest comes when asked for.
 function content(title, value) {
-  const text = indented(value);
+  const text = conversation(value) ?? indented(value);
   const block = make("pre", { tabindex: 0, role: "region", "aria-label": title }, text.slice(0, LONG));
   const box = make("details", { open: true }, make("summary", {}, title), block);
   if (text.length > LONG) {
@@ -90,17 +90,34 @@ function content(title, value) {
   return box;
 }
 
+// Messages of the GenAI conventions as one reads a conversation; null where the value is something else.
+function conversation(value) {
+  const messages = typeof value === "string" ? parsed(value) : value;
+  if (!Array.isArray(messages) || !messages.length || !messages.every((each) => each?.role && Array.isArray(each.parts))) return null;
+  return visible(messages.map(({ role, parts }) => `${String(role).toUpperCase()}\n${parts.map(part).join("\n")}`).join("\n\n"));
+}
+
+function part(each) {
+  if (each?.type === "text") return oneLine(each.content);
+  if (each?.type === "tool_call") return `${each.name}(${oneLine(each.arguments ?? "")})`;
+  if (each?.type === "tool_call_response") return oneLine(each.response ?? each.result ?? "");
+  return JSON.stringify(each);
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 // JSON inside a string may have escaped what the data would not let through as it is.
 const HIDDEN = /(?![\n\t\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Co}\u2028\u2029]/gu;
 const visible = (text) => text.replace(HIDDEN,
   (character) => `\u27e8U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}\u27e9`);
 
 function indented(value) {
-  if (typeof value !== "string") return JSON.stringify(value, null, 2);
-  try {
-    const parsed = JSON.parse(value);
-    return typeof parsed === "object" && parsed !== null ? visible(JSON.stringify(parsed, null, 2)) : value;
-  } catch {
-    return value;
-  }
+  const found = typeof value === "string" ? parsed(value) : value;
+  return typeof found === "object" && found !== null ? visible(JSON.stringify(found, null, 2)) : oneLine(value);
 }

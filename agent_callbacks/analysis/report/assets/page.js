@@ -56,11 +56,15 @@ function showLegend(run) {
 function select(place) {
   current.detail.show(current.run.spans[place], place);
   document.querySelector(".split").classList.add("open");
+  document.documentElement.classList.add("detailed");
+  // Where the detail lies over the page, the row is scrolled to where it can still be seen.
+  requestAnimationFrame(() => byId(`row-${place}`)?.scrollIntoView({ block: "nearest" }));
 }
 
 function dismissDetail() {
   current.detail.hide();
   document.querySelector(".split").classList.remove("open");
+  document.documentElement.classList.remove("detailed");
 }
 
 function dismiss() {
