@@ -240,9 +240,7 @@ def _word(value: str) -> str:
     return _WORDS.get(value, f"outcome {value!r}")
 
 
-def _amount(number: float | None, unit: str) -> str:
-    if number is None:
-        return "?"
+def _amount(number: float, unit: str) -> str:
     return {"USD": f"${number:.4g}", "s": f"{number:.3g} s", "tokens": f"{number:,.0f}"}.get(unit, f"{number:.3g}")
 
 
@@ -255,7 +253,7 @@ def _said(
         f"{sides.statistic} {_word(sides.value)} {_amount(values[0], unit)} for {sides.names[0]} (n={n[0]}), "
         f"{_amount(values[1], unit)} for {sides.names[1]} (n={n[1]})"
     )
-    if interval is None:
+    if interval is None or interval.low is None or interval.high is None:
         return (
             f"{start}: not enough runs to say more; about {enough} a side are needed (at least {_FEWEST}, and enough "
             f"to show a difference of {_amount(wanted, unit)} at this spread)"

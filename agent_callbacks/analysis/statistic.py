@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 __all__ = [
-    "Interval", "bootstrap", "median", "needed", "needed_equal", "newcombe", "quantile", "quantile_interval", "quantile_ranks",
+    "Interval", "bootstrap", "median", "needed", "needed_equal", "newcombe", "quantile", "quantile_interval",
+    "quantile_ranks",
 ]  # fmt: skip
 
 RESAMPLES: Final = 2000
@@ -57,7 +58,7 @@ def quantile_ranks(count: int, share: float, confidence: float) -> tuple[int, in
     """
     each = (1 - confidence) / 2
     low, high, below = 0, count + 1, 0.0
-    for rank in range(count + 1):
+    for rank in range(count):
         below += math.exp(_log_binomial(count, rank, share))  # P(at most rank values are below)
         if below <= each:
             low = rank + 1

@@ -118,7 +118,7 @@ def test_ranks_of_tables(count: int, share: float, ranks: tuple[int, int]) -> No
 @pytest.mark.parametrize(("count", "share"), [(40, 0.5), (200, 0.95)])
 def test_intervals_of_quantiles_hold(count: int, share: float) -> None:
     """In made-up samples of a known distribution at least 95 % of the intervals hold the true quantile."""
-    source = random.Random(7)
+    source = random.Random(7)  # noqa: S311 - made-up samples
     truth = statistics.NormalDist().inv_cdf(share)
     held = 0
     for _ in range(400):
@@ -142,7 +142,7 @@ def test_values_of_one_run_count_once() -> None:
 @pytest.mark.parametrize("count", [41, 40])
 def test_bootstrap_intervals_hold(statistic: str, count: int) -> None:
     """In made-up samples the interval of a difference holds the true one about as often as it says."""
-    source = random.Random(3)
+    source = random.Random(3)  # noqa: S311 - made-up samples
     held = 0
     for number in range(100):
         one = [source.gauss(10, 2) for _ in range(count)]
@@ -157,7 +157,7 @@ def test_bootstrap_intervals_hold(statistic: str, count: int) -> None:
 
 def test_large_samples_agree_with_theory() -> None:
     """Above 500 values the interval of a mean is what the normal limit says, to a few percent."""
-    source = random.Random(5)
+    source = random.Random(5)  # noqa: S311 - made-up samples
     one, two = ([source.gauss(mean, 2) for _ in range(10_000)] for mean in (10, 11))
     found, _ = bootstrap(one, two, "mean", 0.95, "seed")
     assert found.low is not None
@@ -341,7 +341,7 @@ def test_few_runs_are_not_enough() -> None:
 
 def test_needed_grows_with_the_spread() -> None:
     """Where costs vary widely, more than 30 runs are said to be needed, and more than there are."""
-    source = random.Random(1)
+    source = random.Random(1)  # noqa: S311 - made-up samples
     made = [run(n, 1, source.lognormvariate(0, 2), variant="ab"[n % 2]) for n in range(80)]
     found = only(compare(made))
     assert found.cost.needed > 40

@@ -1,13 +1,12 @@
-"""Metrics: what is measured, under which bounded attributes, for sampled and unsampled runs, and at no cost for none."""
+"""Metrics: what is measured, under which bounded attributes, sampled or not, and at no cost where nobody reads."""
 
 from __future__ import annotations
 
+import contextvars
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from opentelemetry import metrics as api
-from opentelemetry.sdk.metrics import AlwaysOnExemplarFilter, MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import INVALID_SPAN
@@ -28,6 +27,7 @@ from agent_callbacks.recording.values import (
     ToolResult,
     Usage,
 )  # fmt: skip
+from tests.measured import Measured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,32 +44,6 @@ class NoReader:
     def is_message(self, value: object) -> bool:
         """Say that nothing is one."""
         return False
-
-
-class Measured:
-    """A meter provider and what was recorded there."""
-
-    def __init__(self) -> None:
-        self.reader = InMemoryMetricReader()
-        self.provider = MeterProvider([self.reader], exemplar_filter=AlwaysOnExemplarFilter(), shutdown_on_exit=False)
-
-    def points(self) -> dict[str, list[Any]]:
-        """Return the points of each metric."""
-        found: dict[str, list[Any]] = {}
-        data = self.reader.get_metrics_data()
-        for resource in data.resource_metrics if data else ():
-            for scope in resource.scope_metrics:
-                for metric in scope.metrics:
-                    found[metric.name] = list(metric.data.data_points)
-        return found
-
-    def sums(self, name: str, key: str) -> dict[Any, float]:
-        """Return the sum of the metric *name* by what *key* holds."""
-        found: dict[Any, float] = {}
-        for point in self.points().get(name, ()):
-            value = point.attributes.get(key)
-            found[value] = found.get(value, 0) + point.sum
-        return found
 
 
 @pytest.fixture
@@ -134,10 +108,12 @@ def test_failure_is_told_apart(spans: Spans, measured: Measured) -> None:
 
 
 def test_exemplar_finds_the_span(spans: Spans, measured: Measured) -> None:
-    """A point's exemplar names the span it came from, whatever was current when it was recorded."""
-    recorded(spans, measured)
-    (point,) = measured.points()[keys.METRIC_OPERATION_DURATION]
-    assert [spans.one("llm.chat").context.span_id] == [exemplar.span_id for exemplar in point.exemplars]
+    """A point's exemplar names the span it came from, also where that is not current when it ends."""
+    recorder = Recorder(NoReader(), spans.provider, measured.provider)  # type: ignore[arg-type]
+    recorder.start("tool", None, ToolCall("search_web"), START)
+    contextvars.Context().run(recorder.end, "tool", ToolResult(), START + SECOND)
+    (point,) = measured.points()[keys.METRIC_TOOL_DURATION]
+    assert [spans.one("tool.search_web").context.span_id] == [exemplar.span_id for exemplar in point.exemplars]
 
 
 def test_unsampled_runs_count(measured: Measured) -> None:
@@ -172,6 +148,12 @@ def test_step_tokens_by_bucket_and_cost(bound: metrics.Metrics, measured: Measur
         measured.sums(keys.METRIC_STEP_TOKENS, keys.TOKEN_BUCKET)
     )
     assert {"support": 0.02} == measured.sums(keys.STEP_COST, keys.AGENT_NAME)
+
+
+def test_unknown_costs_are_not_measured(bound: metrics.Metrics, measured: Measured) -> None:
+    """A step whose cost is not known is in no metric, least of all as 0."""
+    bound.step(INVALID_SPAN, {keys.STEP_AGENT: "support"}, {keys.STEP_INPUT_TOKENS: 5})
+    assert {} == measured.points()
 
 
 def test_streaming_is_measured(bound: metrics.Metrics, measured: Measured) -> None:

@@ -14,6 +14,7 @@ from agent_callbacks.analysis.span import Event, Span
 from agent_callbacks.recording import process
 from agent_callbacks.recording.recorder import Recorder
 from agent_callbacks.recording.values import ChainRun, RunResult
+from agent_callbacks.store.read import Store
 from agent_callbacks.store.write import StoreExporter
 
 if TYPE_CHECKING:
@@ -105,6 +106,9 @@ def test_store_keeps_outcomes(spans: Spans, tmp_path: Path) -> None:
     (trace,) = load(tmp_path / "traces.db")
     assert [("resolved", 1.0, "yes")] == [(one.name, one.score, one.label) for one in trace.outcomes]
     assert trace.tree() == "chain.support"
+    with Store(tmp_path / "traces.db") as store:
+        (summary,) = store.traces()
+    assert trace.end_ns == summary.end_ns
 
 
 def test_text_is_sanitized(spans: Spans) -> None:
