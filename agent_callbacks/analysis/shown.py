@@ -45,5 +45,5 @@ def shown(value: Value) -> Shown:
             return value
         case int():
             return value if abs(value) < _EXACT_IN_JAVASCRIPT else str(value)
-        case float():
+        case _:
             return value if math.isfinite(value) else str(value)

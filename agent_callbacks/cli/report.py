@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
+from rich.console import Console
+from rich.progress import track
 
 from agent_callbacks.analysis.cost import PricesError
 from agent_callbacks.analysis.report import ReportError, page, render
@@ -18,6 +20,8 @@ from agent_callbacks.cli import terminal
 from agent_callbacks.cli.show import resolved
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from agent_callbacks.analysis.trace import Trace
     from agent_callbacks.store.read import Store
 
@@ -25,6 +29,7 @@ _LAST: Final = "last"
 _STDOUT: Final = "-"
 _MOST: Final = 1000
 _KILO: Final = 1000
+_MANY: Final = 50
 
 
 @click.command(epilog="Example: agent-callbacks report --last 20 -o report.html")
@@ -61,7 +66,7 @@ def report(
             else:
                 found = [from_store(opened, resolved(opened, trace or _LAST))]
     try:
-        made = page(found, time.time_ns())
+        made = page(found, time.time_ns(), watch=_progress)
         if as_json:
             terminal.echo(json.dumps(document(made), indent=2))  # ASCII: no text of a span can steer the terminal
         else:
@@ -83,6 +88,13 @@ def _several(store: Store, count: int, session: str | None, user: str | None, si
         count, session=terminal.stored_id(session), user=terminal.stored_id(user), since_ns=since
     ) or terminal.nothing(store, session, user)
     return [from_store(store, each.trace_id) for each in reversed(chosen)]
+
+
+def _progress(traces: Sequence[Trace]) -> Iterable[Trace]:
+    """Yield *traces*; a person who waits for many sees how far it is."""
+    console = Console(stderr=True)
+    quick = len(traces) < _MANY or not console.is_terminal
+    return track(traces, "reading traces", console=console, transient=True, disable=quick)
 
 
 def _write(text: str, output: str, runs: int) -> None:

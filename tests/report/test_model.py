@@ -58,6 +58,16 @@ class TestAnswers:
         best = max(run.findings, key=lambda finding: finding.saving or 0)
         assert (best.text[:-1], best.spans[0]) == (found.text[: len(best.text) - 1], found.span)
 
+    def test_peers_below(self):
+        """Where a tool does not say for whom it waited, the client spans below it do; other spans below are its own."""
+        scene = scenes.Scene()
+        tool = scene.add(
+            None, "tool.t", 0, 500, {keys.OPERATION_NAME: "execute_tool", keys.TOOL_DOWNSTREAM_DURATION: 0.3}
+        )
+        scene.add(tool, "parse", 0, 100, {})
+        scene.add(tool, "GET", 100, 400, {keys.SERVER_ADDRESS: "crm.internal"}, kind="CLIENT")
+        assert "tool.t waited 300 ms of 500 ms on crm.internal." == answers(scene.trace())["Which tool waited on what?"]
+
     def test_nothing_grew(self):
         """Steps that stay as they are did not grow, and one step alone cannot."""
         flat = scenes.agent_run(1)
@@ -75,12 +85,22 @@ class TestAnswers:
             answers(flat)["What grew?"], answers(steps.trace())["What grew?"],
         )  # fmt: skip
 
+    def test_growth_of_input_that_nobody_split(self):
+        """Where the input is not split, how much it grew is said, and not of what."""
+        scene = scenes.Scene()
+        run = scene.add(None, "agent.run.a", 0, 20, {keys.OPERATION_NAME: "invoke_agent", keys.RUN_STEPS: 2})
+        for place in (1, 2):
+            about = {keys.STEP_INDEX: place, keys.STEP_INPUT_TOKENS: 50 * place}
+            scene.add(run, f"agent.step.{place}", place * 5, place * 5 + 5, about)
+        told = "The input of agent.run.a, from 50 tokens in step 1 to 100 in step 2 (2.0 times)."
+        assert told == answers(scene.trace())["What grew?"]
+
     def test_no_prices(self):
         """Where no price is known, the step with most tokens is named, and that prices are not known."""
         run = only(load(support())[0])
         text = run.answers[0].text
         assert (
-            "call 2 of llm.chat: 1,920 tokens in, 98 out, 2,018 of 3,308 (61 %) tokens. Prices are not known.",
+            "call 2 of llm.chat: 1,920 tokens in, 98 out, 61 % of all tokens. Prices are not known.",
             None,
         ) == (text, run.cost)
 
@@ -193,6 +213,13 @@ class TestRun:
         assert {"agent.run.support": 1, "agent.step.1": 1} == {
             row.name: row.failed_below for row in run.spans if row.failed_below
         }
+
+    def test_own_time(self):
+        """What this package itself took of a run is said where the trace says it."""
+        scene = scenes.Scene()
+        scene.add(None, "agent.run.a", 0, 50, {keys.OPERATION_NAME: "invoke_agent", keys.RUN_HANDLER_DURATION: 0.0021})
+        told = "agent-callbacks itself took 2.1 ms of the run, inside the components above"
+        assert told in only(scene.trace()).missing["latency"]
 
     def test_open_span(self):
         """A span that never ended has no end."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from agent_callbacks.analysis.latency import Component as Kind
+from agent_callbacks.analysis.report.amount import said
 from agent_callbacks.analysis.report.model import Component, Finding
 from agent_callbacks.analysis.shown import visible
 
@@ -60,7 +61,7 @@ def _beside(part: ComponentTime) -> str | None:
     beside = part.work_ns - part.time_ns
     if beside <= part.work_ns / 100:
         return None
-    return f"all calls together {part.work_ns / _NANOSECONDS:.2f} s: the rest ran beside something longer"
+    return f"all calls together {said(part.work_ns / _NANOSECONDS, 'seconds')}: the rest ran beside something longer"
 
 
 def findings_of(report: LatencyReport, places: Mapping[str, int]) -> tuple[Finding, ...]:

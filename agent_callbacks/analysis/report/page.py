@@ -13,7 +13,7 @@ from agent_callbacks.analysis.waterfall import utc
 from agent_callbacks.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from agent_callbacks.analysis.report.model import Difference, Run, Variant
     from agent_callbacks.analysis.trace import Trace
@@ -30,12 +30,13 @@ _MOST_ANSWERS: Final = 3
 _OF_ANY_RUN: Final = (words.COST, words.GROWTH, words.WAITS, words.PARALLEL)
 
 
-def page(traces: Sequence[Trace], made_ns: int) -> Page:
+def page(traces: Sequence[Trace], made_ns: int, *, watch: Callable[[Sequence[Trace]], Iterable[Trace]] = iter) -> Page:
     """Return what the page shows of *traces*.
 
     Args:
         traces: One or more, in the order they started.
         made_ns: When the page is made, in nanoseconds since the epoch.
+        watch: Gives the traces one after the other while they are worked through, such as a progress bar does.
 
     Raises:
         ValueError: There is no trace.
@@ -43,7 +44,7 @@ def page(traces: Sequence[Trace], made_ns: int) -> Page:
     """
     if not traces:
         raise ValueError("a report needs at least one trace; none was given")
-    runs = tuple(run_of(trace, place) for place, trace in enumerate(traces))
+    runs = tuple(run_of(trace, place) for place, trace in enumerate(watch(traces)))
     if len(runs) == 1:
         return Page(runs[0].name, utc(made_ns), __version__, runs[0].answers, runs, (), (), (), {})
     variants, differences, percentiles = variants_of(runs), differences_of(traces), percentiles_of(traces)

@@ -87,16 +87,11 @@ def _cost(matter: Matter) -> tuple[str, int | None] | None:
     who = f"{step.label} of {step.agent}"
     if step.cost is not None:
         whole = sum(each.cost or 0.0 for each in matter.steps)
-        return f"{who}: {said(step.cost, 'dollars')}{_of(step.cost, whole, 'dollars')}, for {sizes}.", step.span
+        share = f" of {said(whole, 'dollars')} ({said(step.cost / whole, 'share')})" if whole else ""
+        return f"{who}: {said(step.cost, 'dollars')}{share}, for {sizes}.", step.span
     whole = sum(map(_tokens, matter.steps))
-    share = _of(_tokens(step), whole, "tokens")
-    return f"{who}: {sizes}, {_tokens(step):,}{share} tokens. Prices are not known.", step.span
-
-
-def _of(part: float, whole: float, unit: str) -> str:
-    if not whole:
-        return ""
-    return f" of {said(whole, 'dollars' if unit == 'dollars' else 'tokens')} ({said(part / whole, 'share')})"
+    share = f", {said(_tokens(step) / whole, 'share')} of all tokens" if whole else ""
+    return f"{who}: {sizes}{share}. Prices are not known.", step.span
 
 
 def _growth(matter: Matter) -> tuple[str, int | None] | None:

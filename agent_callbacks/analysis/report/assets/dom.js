@@ -43,8 +43,8 @@ function table(titles, lines) {
 }
 
 // What a section cannot show, in sentences.
-function unseen(run, section) {
-  const found = run.missing[section] ?? [];
+function unseen(run, ...sections) {
+  const found = sections.flatMap((section) => run.missing[section] ?? []);
   if (!found.length) return [];
   return [make("details.unseen", {}, make("summary", {}, "What the data cannot show"), make("ul", {}, found.map((text) => make("li", {}, isolated(text)))))];
 }

@@ -15,7 +15,8 @@ function runList(page, chosen) {
     [["out", true], (run) => tokens(run.output_tokens)],
     any("cost") && [["cost", true], (run) => dollars(run.cost)],
   ].filter(Boolean);
-  return table(columns.map(([title]) => title), page.runs.slice(0, MOST_RUNS).map((run, place) => columns.map(([, cell]) => cell(run, place))));
+  const more = page.runs.length > MOST_RUNS ? make("p.quiet", {}, `The first ${MOST_RUNS} of ${counted(page.runs.length, "run")}.`) : "";
+  return make("div", {}, table(columns.map(([title]) => title), page.runs.slice(0, MOST_RUNS).map((run, place) => columns.map(([, cell]) => cell(run, place)))), more);
 }
 
 function runHead(run) {

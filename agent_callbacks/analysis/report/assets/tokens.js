@@ -16,9 +16,8 @@ function tokensSection(run, go) {
   });
   return [
     make("p.quiet", {},  `Input tokens of each ${run.steps[0].run ? "step" : "model call"}, by what they are made of.`), key(series), chart.element,
-    ...unseen(run, "buckets"),
     totals(run, series), list(run, series, many, go),
-    ...unseen(run, "cost"),
+    ...unseen(run, "buckets", "cost"),
   ];
 }
 
