@@ -14,12 +14,13 @@ Unit: TypeAlias = Literal["seconds", "tokens", "dollars", "share"]
 
 NONE: Final = "–"  # noqa: RUF001 - the dash that stands for nothing in a table
 _MINUS: Final = "\u2212"
+_UNBROKEN: Final = "\u00a0"  # a number and its unit stay on one line
 _SMALLEST_DIGIT: Final = 8
 
 
 def said(value: float | None, unit: Unit) -> str:
     """Return *value* in *unit*, a dash for none."""
-    return NONE if value is None else _SAID[unit](value)
+    return NONE if value is None else _SAID[unit](value).replace(" ", _UNBROKEN)
 
 
 def _dollars(value: float) -> str:

@@ -84,7 +84,7 @@ def _cost(matter: Matter) -> tuple[str, int | None] | None:
     if step is None:
         return None
     sizes = f"{said(step.input_tokens, 'tokens')} tokens in, {said(step.output_tokens, 'tokens')} out"
-    who = f"{step.label} of {step.agent}"
+    who = f"{step.label.capitalize()} of {step.agent}"
     if step.cost is not None:
         whole = sum(each.cost or 0.0 for each in matter.steps)
         share = f" of {said(whole, 'dollars')} ({said(step.cost / whole, 'share')})" if whole else ""

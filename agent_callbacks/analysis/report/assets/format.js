@@ -23,7 +23,8 @@ function dollars(value) {
   if (value === null || value === undefined) return NONE;
   if (value === 0) return "$0";
   const digits = Math.abs(value) >= 1 ? 2 : Math.min(8, 2 - Math.floor(Math.log10(Math.abs(value))));
-  return `${value < 0 ? "−" : ""}$${Math.abs(value).toFixed(digits)}`;
+  const size = Math.abs(value).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return `${value < 0 ? "−" : ""}$${size}`;
 }
 
 const percent = (share) =>

@@ -7,6 +7,8 @@ const KINDS = {
 
 const DEEPEST_INDENT = 14; // levels; what lies deeper keeps that indent
 
+const TOLD_APART = 0.003; // of the window
+
 class Row {
   constructor() {
     this.twisty = make("span.twisty", { "aria-hidden": "true" });
@@ -31,9 +33,10 @@ class Row {
     const place = view.tree.lines[line];
     const span = view.tree.spans[place];
     this.element.style.transform = `translateY(${line * rowHeight}px)`;
-    if (place !== this.place) this.fill(place, span, view.tree);
+    const fresh = place !== this.place;
+    if (fresh) this.fill(place, span, view.tree);
     this.state(view, place, line);
-    this.draw(span, view.window);
+    if (fresh || this.drawn !== view.window.changes) this.draw(span, view.window);
   }
 
   fill(place, span, tree) {
@@ -78,10 +81,24 @@ class Row {
     const head = span.first_chunk === null ? span.begin : Math.min(end, span.first_chunk);
     lay(this.wait, window, span.begin, head, head > span.begin);
     lay(this.body, window, head, end, true);
-    while (this.paths.length < span.critical.length / 2) this.paths.push(this.bar.appendChild(make("i.path")));
-    this.paths.forEach((path, piece) =>
-      lay(path, window, span.critical[2 * piece], span.critical[2 * piece + 1], 2 * piece < span.critical.length));
+    const pieces = merged(span.critical, window);
+    while (this.paths.length < pieces.length) this.paths.push(this.bar.appendChild(make("i.path")));
+    this.paths.forEach((path, place) => lay(path, window, ...(pieces[place] ?? [0, 0]), place < pieces.length));
+    this.drawn = window.changes;
   }
+}
+
+// The pieces of the critical path in sight; those that no eye could tell apart are one.
+function merged(critical, window) {
+  const found = [];
+  for (let at = 0; at < critical.length; at += 2) {
+    const [from, to] = [critical[at], critical[at + 1]];
+    if (to < window.from || from > window.to) continue;
+    const last = found.at(-1);
+    if (last && from - last[1] < window.length * TOLD_APART) last[1] = to;
+    else found.push([from, to]);
+  }
+  return found;
 }
 
 // Put an element where a piece of time lies; one that is out of sight goes.

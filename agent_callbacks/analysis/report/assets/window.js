@@ -7,6 +7,7 @@ class TimeWindow {
   }
 
   reset() {
+    this.changes = (this.changes ?? 0) + 1; // tells whether what is drawn still holds
     this.from = 0;
     this.to = this.whole;
   }
@@ -16,6 +17,7 @@ class TimeWindow {
   get zoomed() { return this.length < this.whole * 0.999999; }
 
   set(from, to) {
+    this.changes += 1;
     const length = Math.min(this.whole, Math.max(to - from, this.whole / 1e5, 1e-7));
     this.from = Math.min(Math.max(0, from), this.whole - length);
     this.to = this.from + length;
