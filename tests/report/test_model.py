@@ -298,6 +298,13 @@ class TestSeveral:
         step = next(answer for answer in many.answers if answer.question == "Which step cost most?")
         assert (0, 0, "In run 1 (agent.run.support, a): ") == (dearest.run, step.run, step.text[:33])
 
+    def test_most_to_save(self):
+        """What could run in parallel is answered for the run in which that saves most, dear or not."""
+        found = answers(scenes.agent_run(4), scenes.agent_run(3, number=2, tools=4, pace=2.0))
+        cheap = answers(scenes.agent_run(3, number=2, tools=4, pace=2.0), scenes.agent_run(9))
+        question = "What could run in parallel?"
+        assert ("In run 2 ", "In run 1 ") == (found[question][:9], cheap[question][:9])
+
     def test_without_variants(self):
         """Runs that name no variant are not compared, and that is said."""
         found = page([scenes.agent_run(1), scenes.agent_run(1, number=2)], START)

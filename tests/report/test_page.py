@@ -367,6 +367,18 @@ class TestMany:
 class TestRuns:
     """Several runs on one page."""
 
+    @pytest.mark.parametrize("width", [360, 1280])
+    def test_variants_side_by_side(self, show, width):
+        """Each variant is a line with a stroke a run, and says its mean in words."""
+        runs = [scenes.agent_run(1 + place % 2, number=place + 1, variant="ab"[place % 2]) for place in range(6)]
+        opened = show(*runs, width=width)
+        lines = opened.page.locator("#spread svg")
+        assert (["a: 3 runs, mean $0.0222", "b: 3 runs, mean $0.0476"], [3, 3], width) == (
+            [line.get_attribute("aria-label") for line in lines.all()],
+            [line.locator(".each").get_attribute("d").count("M") for line in lines.all()],
+            opened.page.evaluate("document.documentElement.scrollWidth"),
+        )
+
     def test_choosing_a_run(self, show):
         """The list shows every run; a click shows one of them below."""
         opened = show(scenes.agent_run(1), scenes.agent_run(3, number=2))

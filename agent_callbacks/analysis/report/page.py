@@ -27,7 +27,6 @@ FAILED: Final = "How many runs failed?"
 
 _ONE_VARIANT: Final = "The runs name fewer than two variants, so there is nothing to compare."
 _MOST_ANSWERS: Final = 3
-_OF_ANY_RUN: Final = (words.COST, words.GROWTH, words.WAITS, words.PARALLEL)
 
 
 def page(traces: Sequence[Trace], made_ns: int, *, watch: Callable[[Sequence[Trace]], Iterable[Trace]] = iter) -> Page:
@@ -72,13 +71,28 @@ def _answers(runs: Sequence[Run], variants: Sequence[Variant], differences: Sequ
         yield Answer(DEAREST, f"R{_named(runs, place)[1:]}: {dearest} of {said(sum(costs), 'dollars')}.", place, 0)
     place = max(range(len(runs)), key=lambda place: runs[place].duration)
     yield Answer(SLOWEST, f"R{_named(runs, place)[1:]}: {said(runs[place].duration, 'seconds')}.", place, 0)
-    worst = max(range(len(runs)), key=lambda place: (runs[place].cost or 0.0, runs[place].input_tokens or 0))
-    for answer in runs[worst].answers:
-        if answer.question in _OF_ANY_RUN:
-            yield Answer(answer.question, f"In {_named(runs, worst)}: {answer.text}", answer.run, answer.span)
+    for question, badness in _OF_ANY_RUN:
+        worst = max(range(len(runs)), key=lambda place: badness(runs[place]))
+        for answer in runs[worst].answers:
+            if answer.question == question:
+                yield Answer(question, f"In {_named(runs, worst)}: {answer.text}", answer.run, answer.span)
     failed = [place for place, run in enumerate(runs) if run.outcome == "failure"]
     if failed:
         yield Answer(FAILED, f"{len(failed)} of {len(runs)}; the first is {_named(runs, failed[0])}.", failed[0], 0)
+
+
+def _price(run: Run) -> tuple[float, int]:
+    return run.cost or 0.0, run.input_tokens or 0
+
+
+def _saving(run: Run) -> tuple[float, int]:
+    return max((each.saving or 0.0 for each in run.findings if each.kind == words.SEQUENTIAL), default=0.0), 0
+
+
+# What is asked of one run, and of which it is answered where there are several.
+_OF_ANY_RUN: Final[tuple[tuple[str, Callable[[Run], tuple[float, int]]], ...]] = (
+    (words.COST, _price), (words.GROWTH, _price), (words.WAITS, _price), (words.PARALLEL, _saving),
+)  # fmt: skip
 
 
 def _named(runs: Sequence[Run], place: int) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from agent_callbacks.analysis.report.model import Bucket, Component, Finding, SpanRow, Step
     from agent_callbacks.analysis.report.waits import Wait
 
-__all__ = ["COST", "GROWTH", "PARALLEL", "Matter", "answers", "costliest", "grown"]
+__all__ = ["COST", "GROWTH", "PARALLEL", "SEQUENTIAL", "WAITS", "Matter", "answers", "costliest", "grown"]
 
 COST: Final = "Which step cost most?"
 GROWTH: Final = "What grew?"
@@ -22,6 +22,8 @@ WAITS: Final = "Which tool waited on what?"
 PARALLEL: Final = "What could run in parallel?"
 TIME: Final = "Where did the time go?"
 FAILURES: Final = "What failed?"
+SEQUENTIAL: Final = "sequential_calls"
+"""The kind of finding that answers what could run in parallel."""
 
 _BUCKETS: Final[Mapping[Bucket, str]] = {
     "system_prompt": "system prompt", "tool_schemas": "tool schemas", "history": "history",
@@ -29,7 +31,6 @@ _BUCKETS: Final[Mapping[Bucket, str]] = {
 }  # fmt: skip
 _NAMED: Final = 2
 _GROWN: Final = 1.1  # a tenth more than at first is growth worth a word
-_SEQUENTIAL: Final = "sequential_calls"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ def _wait(wait: Wait) -> str:
 
 def _parallel(matter: Matter) -> tuple[str, int | None]:
     for finding in matter.findings:
-        if finding.kind == _SEQUENTIAL:
+        if finding.kind == SEQUENTIAL:
             return _sentence(finding.text), finding.spans[0] if finding.spans else None
     return "Nothing was found: no calls stood in line that could have run side by side.", None
 

@@ -163,4 +163,5 @@ function visibleActive() {
 themeButton();
 listen();
 if (page.runs.length > 1) byId("run-list").replaceChildren(runList(page, (place) => { showRun(place); byId("run").scrollIntoView(); }));
+if (page.variants.length) byId("spread").replaceChildren(spread(page));
 showRun(0);

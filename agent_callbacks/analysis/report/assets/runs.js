@@ -37,3 +37,24 @@ function runAnswers(run, go) {
     make("dd", {}, make("p", {}, isolated(answer.text)),
       answer.span === null ? null : make("button.link", { type: "button", onclick: () => go(answer.span) }, "Show it"))));
 }
+
+// Every run of each variant as a stroke where its cost (or, without prices, its time) lies; the tall one is the mean.
+const SPREAD = { width: 1000, row: 34 };
+
+function spread(page) {
+  const costs = page.runs.some((run) => run.cost !== null);
+  const [title, say, value] = costs ? ["Cost of each run", dollars, (run) => run.cost] : ["Time of each run", seconds, (run) => run.duration];
+  const known = page.runs.filter((run) => run.variant !== null && value(run) !== null);
+  const top = niceTop(known.reduce((most, run) => Math.max(most, value(run)), 0));
+  const lines = page.variants.map(({ name }) => {
+    const values = known.filter((run) => run.variant === name).map(value);
+    const mean = values.reduce((sum, each) => sum + each, 0) / Math.max(1, values.length);
+    const at = (each) => ((each / top) * (SPREAD.width - 4) + 2).toFixed(1);
+    const strokes = values.map((each) => `M${at(each)} 12v${SPREAD.row - 18}`).join("");
+    return make("div.spread-line", {}, isolated(name), drawn("svg", { viewBox: `0 0 ${SPREAD.width} ${SPREAD.row}`, preserveAspectRatio: "none", role: "img",
+      "aria-label": `${name}: ${counted(values.length, "run")}, mean ${say(mean)}` },
+    drawn("path.level", { d: `M0 ${SPREAD.row - 3}h${SPREAD.width}` }), drawn("path.each", { d: strokes }), drawn("path.mean", { d: `M${at(mean)} 3v${SPREAD.row - 6}` })),
+    make("span.number", {}, say(mean)));
+  });
+  return make("figure.spread", {}, make("figcaption.quiet", {}, `${title}, from ${say(0)} to ${say(top)}; the tall stroke is the mean.`), lines);
+}
