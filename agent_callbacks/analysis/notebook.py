@@ -35,7 +35,7 @@ def table(trace: Trace) -> str:
     lines = waterfall.rows(trace)
     box = ET.Element("div", style="max-width:1000px;font-size:13px")
     ET.SubElement(box, "div", style="font-weight:600").text = _head(trace)
-    grid = ET.SubElement(box, "table", style="border-collapse:collapse;width:100%")
+    grid = ET.SubElement(box, "table", style="border-collapse:collapse;width:100%;font-size:inherit")
     _line(grid, "th", ("span", "time", "in", "out", ""))
     for row in lines[:MAX_ROWS]:
         shown = (_name(row), waterfall.duration(row.duration), _count(row.input_tokens), _count(row.output_tokens), "")
@@ -49,7 +49,11 @@ def table(trace: Trace) -> str:
 
 def _head(trace: Trace) -> str:
     sums = waterfall.totals(trace)
-    parts = [cells.printable(trace.root.name), waterfall.duration(trace.duration), f"{sums.steps} steps"]
+    parts = [
+        cells.printable(trace.root.name),
+        waterfall.duration(trace.duration),
+        f"{sums.steps} step{'' if sums.steps == 1 else 's'}",
+    ]
     if sums.input_tokens is not None:
         parts.append(f"{sums.input_tokens:,} tokens in")
     return " · ".join(parts)

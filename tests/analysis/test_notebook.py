@@ -32,7 +32,7 @@ class TestTable:
         """Each span is a row: its place in the tree, its time and tokens, its bar."""
         found = Elements(scenes.agent_run(1)._repr_html_())
         assert [
-            "agent.run.support · 1.32 s · 1 steps · 8,712 tokens in", "span", "time", "in", "out",
+            "agent.run.support · 1.32 s · 1 step · 8,712 tokens in", "span", "time", "in", "out",
             "agent.run.support", "1.32 s", "└─ agent.step.1", "1.30 s", "8,712", "600",
             "   ├─ llm.chat", "900 ms", "8,712", "600", "   └─ tool.lookup_order", "400 ms", "      └─ GET", "300 ms",
         ] == found.texts  # fmt: skip
