@@ -35,7 +35,7 @@ BELOW: Final[dict[str, frozenset[str]]] = {
     "reading": frozenset({"metadata", "recording", "values"}),
     "langchain": FLOOR | {"recording", "process", "reading"},
     "llamaindex": FLOOR | {"recording", "process", "reading"},
-    "analysis": frozenset({"convention", "privacy", "store", "tokens", "values"}),
+    "analysis": frozenset({"convention", "privacy", "store", "tokens", "values", "version"}),
     "lint": frozenset({"analysis", "convention", "privacy", "store", "tokens", "version"}),
 }
 """What each room may import beside itself; a room that is not listed (cli, testing) stands on top."""
@@ -45,7 +45,7 @@ OWN_ROOM: Final = {f"{PACKAGE}.recording.values": "values", f"{PACKAGE}.recordin
 RECORDING: Final = frozenset({"recording", "process"})
 
 HEAVY: Final = (
-    "click", "genai_prices", "google.protobuf", "langchain", "langchain_core", "langgraph", "llama_index",
+    "click", "genai_prices", "google.protobuf", "jinja2", "langchain", "langchain_core", "langgraph", "llama_index",
     "llama_index_instrumentation", "opentelemetry.exporter", "opentelemetry.proto", "opentelemetry.sdk", "requests",
     "rich", "stdnum", "tiktoken", "workflows",
 )  # fmt: skip

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry.trace import format_span_id, format_trace_id
 
-from agent_callbacks.analysis import console, otlp
+from agent_callbacks.analysis import chrome, console, notebook, otlp
 from agent_callbacks.analysis.outcome import RunOutcome, is_evaluation, outcomes
 from agent_callbacks.analysis.span import Event, Link, Span, TraceError, attributes_of
+from agent_callbacks.analysis.tree import branch
 from agent_callbacks.store import schema
 from agent_callbacks.store.read import Store, StoredSpan
 
@@ -84,6 +85,14 @@ class Trace:
         """Return the span names as a tree drawn with lines, siblings in the order they started."""
         return "\n".join(branch(path) + span.name for span, path in self.walk())
 
+    def to_chrome(self) -> dict[str, Any]:
+        """Return the trace in Chrome's trace event format: written with ``json.dump``, Perfetto opens it."""
+        return chrome.document(self)
+
+    def _repr_html_(self) -> str:
+        """Return a small table; a notebook shows it where the trace is the value of a cell, and nowhere else."""
+        return notebook.table(self)
+
     @functools.cached_property
     def _children(self) -> Mapping[str | None, list[Span]]:
         ids = {span.span_id for span in self.spans}
@@ -93,13 +102,6 @@ class Trace:
             hangs = span.parent_id in ids and span.span_id not in loops
             found.setdefault(span.parent_id if hangs else None, []).append(span)
         return found
-
-
-def branch(path: Sequence[bool]) -> str:
-    """Return the lines drawn before a span's name; *path* is as ``Trace.walk`` yields it."""
-    if not path:
-        return ""
-    return "".join("   " if last else "│  " for last in path[:-1]) + ("└─ " if path[-1] else "├─ ")
 
 
 def _loops(spans: Sequence[Span]) -> frozenset[str]:

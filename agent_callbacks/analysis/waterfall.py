@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from agent_callbacks.analysis import cells
-from agent_callbacks.analysis.trace import branch
+from agent_callbacks.analysis.tree import branch
 from agent_callbacks.convention import keys
 from agent_callbacks.store.schema import MODEL_OPERATIONS
 

@@ -20,6 +20,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "lint": ("agent_callbacks.cli.lint", "lint"),
     "ls": ("agent_callbacks.cli.ls", "ls"),
     "names": ("agent_callbacks.cli.names", "names"),
+    "report": ("agent_callbacks.cli.report", "report"),
     "rules": ("agent_callbacks.cli.rules", "rules"),
     "scan": ("agent_callbacks.cli.scan", "scan"),
     "show": ("agent_callbacks.cli.show", "show"),

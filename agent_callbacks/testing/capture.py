@@ -13,7 +13,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 
-from agent_callbacks.analysis.trace import Trace, branch, load
+from agent_callbacks.analysis.trace import Trace, load
+from agent_callbacks.analysis.tree import branch
 from agent_callbacks.convention import keys
 from agent_callbacks.lint.finding import at_least
 from agent_callbacks.lint.judge import found

@@ -1,0 +1,116 @@
+"""The waterfall of the page: a trace's spans as rows, depth first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from agent_callbacks.analysis import waterfall
+from agent_callbacks.analysis.report.model import Note, SpanRow
+from agent_callbacks.analysis.shown import shown, visible
+from agent_callbacks.convention import keys
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from agent_callbacks.analysis.shown import Shown
+    from agent_callbacks.analysis.span import Span, Value
+    from agent_callbacks.analysis.trace import Trace
+
+__all__ = ["span_rows"]
+
+_NANOSECONDS: Final = 1e9
+
+
+def span_rows(
+    trace: Trace, costs: Mapping[str, float], critical: Mapping[str, Sequence[tuple[int, int]]]
+) -> tuple[SpanRow, ...]:
+    """Return the rows of *trace*.
+
+    Args:
+        trace: What to show.
+        costs: US dollars by span id, for the spans whose cost is known.
+        critical: The pieces of the critical path by the id of the span they lie in, in nanoseconds since the epoch.
+    """
+    walked = [span for span, _ in trace.walk()]
+    lines = waterfall.rows(trace)
+    parents = _parents([line.depth for line in lines])
+    below = _failed_below([line.failed for line in lines], parents)
+    return tuple(
+        _row(span, line, parent, failed_below, trace.start_ns, costs.get(span.span_id), critical.get(span.span_id, ()))
+        for span, line, parent, failed_below in zip(walked, lines, parents, below, strict=True)
+    )
+
+
+def _parents(depths: Sequence[int]) -> list[int]:
+    """Return the place of each row's parent, -1 for a root."""
+    latest: list[int] = []  # the last row of each depth on the way to the current one
+    parents: list[int] = []
+    for place, depth in enumerate(depths):
+        parents.append(latest[depth - 1] if depth else -1)
+        del latest[depth:]
+        latest.append(place)
+    return parents
+
+
+def _failed_below(failed: Sequence[bool], parents: Sequence[int]) -> list[int]:
+    """Return how many rows below each one failed; parents stand before their children."""
+    below = [0] * len(parents)
+    for place in range(len(parents) - 1, -1, -1):
+        if (parent := parents[place]) >= 0:
+            below[parent] += below[place] + failed[place]
+    return below
+
+
+def _row(
+    span: Span,
+    line: waterfall.Row,
+    parent: int,
+    failed_below: int,
+    start_ns: int,
+    cost: float | None,
+    critical: Sequence[tuple[int, int]],
+) -> SpanRow:
+    begin = _seconds(span.start_ns - start_ns)
+    end = _seconds(max(span.start_ns, span.end_ns) - start_ns) if span.end_ns else None
+    first_chunk = span.attributes.get(keys.TIME_TO_FIRST_CHUNK)
+    return SpanRow(
+        span_id=visible(span.span_id),
+        parent=parent,
+        depth=line.depth,
+        name=visible(span.name),
+        kind=line.kind,
+        begin=begin,
+        end=end,
+        first_chunk=begin + first_chunk if isinstance(first_chunk, (int, float)) else None,
+        input_tokens=line.input_tokens,
+        output_tokens=line.output_tokens,
+        estimated=line.estimated,
+        cost=cost,
+        failed=line.failed,
+        mark=line.mark,
+        failed_below=failed_below,
+        critical=tuple(_seconds(at - start_ns) for piece in critical for at in piece),
+        status=_status(span),
+        otel_kind=visible(span.kind),
+        scope=visible(span.scope),
+        attributes=_attributes(span.attributes),
+        events=tuple(
+            Note(visible(event.name), _seconds(event.time_ns - start_ns), _attributes(event.attributes))
+            for event in span.events
+        ),
+        links=tuple(
+            Note(visible(f"{link.trace_id} {link.span_id}"), None, _attributes(link.attributes)) for link in span.links
+        ),
+    )
+
+
+def _status(span: Span) -> str:
+    return visible(f"{span.status}: {span.status_message}" if span.status_message else span.status)
+
+
+def _attributes(attributes: Mapping[str, Value]) -> dict[str, Shown]:
+    return {visible(key): shown(value) for key, value in attributes.items()}
+
+
+def _seconds(nanoseconds: int) -> float:
+    return nanoseconds / _NANOSECONDS
