@@ -104,8 +104,8 @@ class TestWriting:
     def test_file_deleted_meanwhile(self, exporter, path):
         """A store deleted under the exporter is made anew; spans do not vanish into the deleted file."""
         exporter.export(support(trace_id(1)))
-        for file in path.parent.iterdir():
-            file.unlink()
+        for each in path.parent.iterdir():
+            each.unlink()
         assert exporter.export(support(trace_id(2))) is SUCCESS
         assert [trace.trace_id for trace in load(path)] == [trace_id(2)]
 
