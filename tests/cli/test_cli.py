@@ -203,7 +203,11 @@ class TestRoot:
         """A slip of the finger suggests the command that was meant; anything else lists them all."""
         near, far = run("shwo"), run("xyzzy")
         assert (near.exit_code, "did you mean 'show'?" in near.stderr) == (2, True)
-        assert (far.exit_code, "commands: config, demo, explain, lint, ls, names, rules, scan, show" in far.stderr) == (
+        assert (
+            far.exit_code,
+            "commands: config, demo, doctor, explain, export, gc, import, lint, ls, names, rules, scan, show"
+            in far.stderr,
+        ) == (
             2,
             True,
         )
