@@ -114,7 +114,7 @@ def _over_http(span: ReadableSpan, timeout: float) -> Attempt:
     elif reply.error is not None:
         said = next((str(each) for each in _innermost(reply.error)), "")
     cause = "" if reply.response is not None else otlp.connection_cause(reply.error) if reply.error else "unknown"
-    heard = _heard(url, timeout / 2) if reply.response is None or status == 400 else None  # noqa: PLR2004 - RFC 9110
+    heard = _heard(url, timeout / 3) if reply.response is None or status == 400 else None  # noqa: PLR2004 - RFC 9110
     return Attempt("http/protobuf", url, cause, status, headers, said, *reply.partial(), heard)
 
 
@@ -153,7 +153,7 @@ def _over_grpc(span: ReadableSpan, timeout: float) -> Attempt:
     except grpc.RpcError as error:
         failed: Any = error
         port = urlsplit(url).port
-        heard = _heard(url if port else f"{url}:{_PORTS['grpc']}", timeout / 2)
+        heard = _heard(url if port else f"{url}:{_PORTS['grpc']}", timeout / 3)
         return Attempt("grpc", url, failed.code().name, None, {}, str(failed.details() or ""), 0, "", heard)
     finally:
         exporter.shutdown()

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["delivery", "variables"]
 
 _PREFIXES: Final = ("OTEL_", "AGENT_CALLBACKS_")
-_PROXIES: Final = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
+# What the HTTP client of the exporter reads beside them.
+_OTHERS: Final = frozenset({
+    "http_proxy", "https_proxy", "all_proxy", "no_proxy", "requests_ca_bundle", "curl_ca_bundle",
+})  # fmt: skip
 _SECRET: Final = re.compile(r"HEADERS|KEY$|TOKEN|SECRET|PASSWORD|CREDENTIAL|BAGGAGE")
 _NOT_SECRET: Final = re.compile(r"CLIENT_KEY$")  # the path of a file
 _LOGIN: Final = re.compile(r"//[^/@\s]*@")
@@ -30,7 +33,7 @@ def variables() -> Iterator[Finding]:
     """Yield every variable that counts, and what is wrong with those of ours."""
     complaints = _complaints()
     for name in sorted(os.environ):
-        if not name.startswith(_PREFIXES) and name.lower() not in _PROXIES:
+        if not name.startswith(_PREFIXES) and name.lower() not in _OTHERS:
             continue
         if name in complaints:
             yield Finding("environment", name, complaints.pop(name), "note", "correct it, or unset it")
