@@ -14,7 +14,7 @@ from agent_callbacks.analysis.trace import from_store
 from agent_callbacks.cli import show, terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from agent_callbacks.store.read import Store
 
@@ -54,7 +54,7 @@ def _chosen(store: Store, trace: str | None, last: int | None) -> Sequence[str]:
 
 
 @contextlib.contextmanager
-def _target(output: str | None) -> Iterator[IO[bytes]]:
+def _target(output: str | None) -> Generator[IO[bytes]]:
     if output is None:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()

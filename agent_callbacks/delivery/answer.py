@@ -105,7 +105,7 @@ _CODES: Final[Mapping[str, tuple[str, str, str]]] = {
     "RESOURCE_EXHAUSTED": _STATUSES[429],
     "INVALID_ARGUMENT": _STATUSES[400],
     "UNAVAILABLE": _STATUSES[503],
-    "DEADLINE_EXCEEDED": ("timeout", *_CAUSES["timeout"]),
+    "DEADLINE_EXCEEDED": ("timeout", _CAUSES["timeout"][0], _CAUSES["timeout"][1]),
 }  # fmt: skip
 
 # What the port speaks, when that alone tells -> cause.
