@@ -17,7 +17,7 @@ import orjson
 from agent_callbacks.analysis.span import Event, Link, Span, TraceError, attributes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 _KINDS: Final = ("INTERNAL", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")  # unspecified reads as internal
@@ -25,6 +25,7 @@ _STATUSES: Final = ("UNSET", "OK", "ERROR")
 _OTHER_SIGNALS: Final = ("resourceMetrics", "resourceLogs", "resourceProfiles")
 _HEX: Final = re.compile(r"[0-9a-fA-F]+")
 _INTEGER: Final = re.compile(r"-?[0-9]{1,20}")
+_END: Final = 2**63
 _TRACE_BYTES, _SPAN_BYTES = 16, 8
 _HAS_IS_REMOTE, _IS_REMOTE = 0x100, 0x200
 
@@ -52,14 +53,58 @@ def spans(path: Path, content: bytes | None = None) -> Iterator[Span]:
         OSError: The file cannot be read.
     """
     for place, document in _documents(path, path.read_bytes() if content is None else content):
-        known = _object(document, place, 'an object with "resourceSpans"')
-        if "resourceSpans" not in known and not any(signal in known for signal in _OTHER_SIGNALS):
-            raise place.wrong('OTLP-JSON with "resourceSpans"')
+        yield from _of_document(document, place)
+
+
+def lines(path: Path, file: Iterable[bytes]) -> Iterator[list[Span] | TraceError]:
+    """Yield the spans of each line of *file*, or what is wrong with the line; a file of one long document is one line.
+
+    Args:
+        path: The file's name, for errors.
+        file: The file, open for reading.
+    """
+    for number, line in enumerate(file, 1):
+        text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+        if not text.strip():
+            continue
+        if number == 1 and not _whole(text):
+            text += b"".join(file)
+            if not _whole(text):  # many lines, of which the first is broken
+                yield from _each(path, text.split(b"\n"))
+                return
+        yield from _each(path, [text], number)
+
+
+def _whole(text: bytes) -> bool:
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def _each(path: Path, texts: Iterable[bytes], first: int = 1) -> Iterator[list[Span] | TraceError]:
+    for number, text in enumerate(texts, first):
+        if not text.strip():
+            continue
+        place = _Place(path, number)
         try:
-            for of_resource in _objects(known, "resourceSpans", place):
-                yield from _of_resource(of_resource, place)
-        except RecursionError as error:
-            raise place.wrong("attributes that are nested less deeply") from error
+            yield list(_of_document(orjson.loads(text), place))
+        except orjson.JSONDecodeError as error:
+            yield place.wrong(f"JSON, column {error.colno}: {error.msg.partition(':')[0]}")
+        except TraceError as error:
+            yield error
+
+
+def _of_document(document: object, place: _Place) -> Iterator[Span]:
+    known = _object(document, place, 'an object with "resourceSpans"')
+    if "resourceSpans" not in known and not any(signal in known for signal in _OTHER_SIGNALS):
+        raise place.wrong('OTLP-JSON with "resourceSpans"')
+    try:
+        for of_resource in _objects(known, "resourceSpans", place):
+            yield from _of_resource(of_resource, place)
+    except RecursionError as error:
+        raise place.wrong("attributes that are nested less deeply") from error
 
 
 def _documents(path: Path, content: bytes) -> Iterator[tuple[_Place, object]]:
@@ -151,7 +196,7 @@ def _id(holder: Mapping[str, Any], key: str, size: int, place: _Place) -> str:
 
 def _int(holder: Mapping[str, Any], key: str, place: _Place) -> int:
     value = holder.get(key)
-    if isinstance(value, (int, str)) and _INTEGER.fullmatch(str(value)):
+    if isinstance(value, (int, str)) and _INTEGER.fullmatch(str(value)) and -_END <= int(value) < _END:
         return int(value)
     raise place.wrong(f'"{key}" to be a 64-bit integer, as a string')
 

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "config": ("agent_callbacks.cli.config", "config"),
     "demo": ("agent_callbacks.cli.demo.command", "demo"),
+    "doctor": ("agent_callbacks.cli.doctor.command", "doctor"),
     "explain": ("agent_callbacks.cli.rules", "explain"),
+    "export": ("agent_callbacks.cli.export", "export"),
+    "gc": ("agent_callbacks.cli.gc", "gc"),
+    "import": ("agent_callbacks.cli.importing", "import_"),
     "lint": ("agent_callbacks.cli.lint", "lint"),
     "ls": ("agent_callbacks.cli.ls", "ls"),
     "names": ("agent_callbacks.cli.names", "names"),

@@ -107,14 +107,25 @@ def last_trace_id(store: Store, session: str | None, user: str | None) -> str:
     return found or nothing(store, session, user)
 
 
+def no_such_user(user: str, path: Path) -> NoReturn:
+    """Say that no trace of *user* was found, and why a person's own id may not find any."""
+    hint = f"\n{_TAGGED}" if _needs_key(user) else ""
+    stop(f"no trace of user {user!r} in {path}; see agent-callbacks ls{hint}", NOTHING_FOUND)
+
+
+def _needs_key(*ids: str | None) -> bool:
+    """Return whether one of *ids* is stored as a tag whose key this process does not know."""
+    tagged = any(Sanitizer().matches(value, identity=True) for value in ids if value is not None)
+    return tagged and not os.environ.get(VARIABLE)
+
+
 def nothing(store: Store, session: str | None, user: str | None) -> NoReturn:
     """Say that no trace was found, and how to get one."""
     wanted = [f"{title} {value!r}" for title, value in (("session", session), ("user", user)) if value is not None]
     if wanted:
-        tagged = any(Sanitizer().matches(value, identity=True) for value in (session, user) if value is not None)
         stop(
             f"no trace of {' and '.join(wanted)} in {store.path}; see agent-callbacks ls"
-            + (f"\n{_TAGGED}" if tagged and not os.environ.get(VARIABLE) else ""),
+            + (f"\n{_TAGGED}" if _needs_key(session, user) else ""),
             NOTHING_FOUND,
         )
     stop(f"no trace in {store.path}\n{_HOW_TO_GET_ONE}", NOTHING_FOUND)
@@ -142,6 +153,19 @@ def since_option(command: _Command) -> _Command:
     """Add ``--since``."""
     described = "Only newer ones: 30m, 1h, 2d, 2026-01-31."
     return click.option("--since", callback=_since, metavar="AGE|TIME", help=described)(command)
+
+
+def age_option(name: str, described: str) -> Callable[[_Command], _Command]:
+    """Return what adds an option for an age, given as ``12h`` or ``7d`` and taken as seconds."""
+    return click.option(name, callback=_age, metavar="AGE", help=described)
+
+
+def _age(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    if value is None:
+        return None
+    if age := _AGE.fullmatch(value):
+        return float(int(age[1]) * _SECONDS[age[2]])
+    raise click.BadParameter(f"{value!r} is no age: 30m, 12h, 7d, 2w", ctx, param)
 
 
 def _since(ctx: click.Context, param: click.Parameter, value: str | None) -> int:

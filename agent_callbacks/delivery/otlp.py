@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
     from agent_callbacks.privacy.sanitizer import Sanitizer
 
-__all__ = ["endpoint_is_set", "open_receiver"]
+__all__ = [
+    "Reply", "chain", "connection_cause", "endpoint_is_set", "observed_session", "open_receiver", "protocol",
+]  # fmt: skip
 
 logger = logging.getLogger("agent_callbacks")
 
@@ -38,6 +40,7 @@ _CREDENTIAL_PROVIDERS: Final = (
 _GRPC_CAUSES: Final[Mapping[str, str]] = {"DEADLINE_EXCEEDED": "timeout"}
 # A word in the name of an error in the chain -> the cause; the first that fits counts.
 _CONNECTION_CAUSES: Final = (
+    ("ProxyError", "proxy"),
     ("ConnectionRefusedError", "refused"),
     ("NameResolutionError", "unknown host"),
     ("gaierror", "unknown host"),
@@ -56,12 +59,12 @@ def endpoint_is_set(environ: Mapping[str, str] = os.environ) -> bool:
 
 def open_receiver(sanitizer: Sanitizer) -> Receiver:
     """Open the OTLP exporter the environment describes, with all of the exporter's own variables in force."""
-    if _protocol(os.environ) == "grpc":
+    if protocol(os.environ) == "grpc":
         return _GrpcReceiver(sanitizer)
     return _HttpReceiver(sanitizer)
 
 
-def _protocol(environ: Mapping[str, str]) -> str:
+def protocol(environ: Mapping[str, str]) -> str:
     """Return the protocol asked for; http/protobuf is the standard's default."""
     for variable in ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
         if named := environ.get(variable, "").strip().lower():
@@ -77,9 +80,9 @@ class _HttpReceiver:
     def __init__(self, sanitizer: Sanitizer) -> None:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-        self._reply = _Reply()
+        self._reply = Reply()
         own_session = any(os.environ.get(name) for name in _CREDENTIAL_PROVIDERS)
-        session = None if own_session else _observed_session(self._reply)
+        session = None if own_session else observed_session(self._reply)
         self._exporter = SanitizingSpanExporter(OTLPSpanExporter(session=session), sanitizer)
 
     def send(self, spans: Sequence[ReadableSpan]) -> Answer:
@@ -96,45 +99,52 @@ class _HttpReceiver:
         self._exporter.shutdown()
 
 
-class _Reply:
+class Reply:
     """What came back from the last request."""
 
     def __init__(self) -> None:
+        self.url: str | None = None
         self.response: requests.Response | None = None
         self.error: BaseException | None = None
 
     def clear(self) -> None:
+        """Forget it, before the next."""
         self.response = self.error = None
 
     def failure(self) -> str:
         """Return why the request failed, empty when it did not or was never made."""
         if self.error is not None:
-            return _connection_cause(self.error)
+            return connection_cause(self.error)
         if self.response is not None and not 200 <= self.response.status_code < 300:  # noqa: PLR2004 - RFC 9110, 15.3
             return str(self.response.status_code)
         return ""
 
     def rejected(self) -> int:
         """Return how many spans a receiver that answered 200 says it left out (OTLP: partial success)."""
+        return self.partial()[0]
+
+    def partial(self) -> tuple[int, str]:
+        """Return how many spans were left out of what was taken, and what the receiver says about it."""
         from google.protobuf.message import DecodeError
         from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
         if self.response is None or "protobuf" not in self.response.headers.get("content-type", ""):
-            return 0
+            return 0, ""
         try:
             decoded = ExportTraceServiceResponse.FromString(self.response.content)
         except DecodeError:
-            return 0
-        return int(decoded.partial_success.rejected_spans)
+            return 0, ""
+        return int(decoded.partial_success.rejected_spans), str(decoded.partial_success.error_message)
 
 
-def _observed_session(reply: _Reply) -> requests.Session:
+def observed_session(reply: Reply) -> requests.Session:
     """Return a session that notes every response and every error in *reply*."""
     import requests
 
     class ObservedSession(requests.Session):
         def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
             reply.clear()
+            reply.url = request.url
             try:
                 reply.response = super().send(request, **options)
             except (requests.RequestException, OSError) as error:
@@ -145,16 +155,16 @@ def _observed_session(reply: _Reply) -> requests.Session:
     return ObservedSession()
 
 
-def _connection_cause(error: BaseException) -> str:
+def connection_cause(error: BaseException) -> str:
     """Return a word for why no response came, from the types in the chain of *error*."""
-    names = [kind.__name__ for inner in _chain(error) for kind in type(inner).__mro__]
+    names = [kind.__name__ for inner in chain(error) for kind in type(inner).__mro__]
     for word, cause in _CONNECTION_CAUSES:
         if any(word in name for name in names):
             return cause
     return f"error: {type(error).__name__}"
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def chain(error: BaseException) -> Iterator[BaseException]:
     """Yield *error* and what it wraps; urllib3 keeps the inner error in ``reason``, requests in ``args``."""
     seen: set[int] = set()
     waiting: list[object] = [error]

@@ -1,4 +1,7 @@
-"""Reading the local trace store: always read-only, also while other processes write."""
+"""Reading the local trace store: read-only, also while other processes write.
+
+The one thing that is ever written here is the layout of a file that an earlier release wrote.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from types import TracebackType
 
-__all__ = ["Store", "StoredSpan", "Summary"]
+__all__ = ["Statistics", "Store", "StoredSpan", "Summary"]
 
 _BUSY_SECONDS: Final = 2.0
 _SUGGESTED_FROM: Final = 2000
@@ -74,6 +77,18 @@ class Summary:
     session_id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """How much a store holds: bytes in use and of the file, and when its first and last trace started (epoch ns)."""
+
+    traces: int
+    spans: int
+    used_bytes: int
+    file_bytes: int
+    oldest_ns: int | None
+    newest_ns: int | None
+
+
 # A trace's root is its first span without a parent, or without one in the store.
 _ROOT: Final = """
     SELECT {column} FROM spans AS root WHERE root.trace_id = trace.trace_id AND NOT EXISTS (
@@ -90,8 +105,8 @@ _MODELS: Final = f"operation IN ({', '.join(map(repr, schema.MODEL_OPERATIONS))}
 _OF_RUN: Final = f"name <> '{keys.EVALUATION_SPAN}'"
 _SUMMARIES: Final = f"""
     WITH trace AS (
-        SELECT trace_id, min(start_ns) AS start_ns FROM spans WHERE {{chosen}}
-        GROUP BY trace_id HAVING min(start_ns) >= :since ORDER BY min(start_ns) DESC, trace_id LIMIT :limit
+        SELECT trace_id, start_ns FROM traces WHERE {{chosen}} AND start_ns >= :since
+        ORDER BY start_ns DESC, trace_id LIMIT :limit
     )
     SELECT
         trace.trace_id,
@@ -108,7 +123,7 @@ _SUMMARIES: Final = f"""
     FROM trace JOIN spans ON spans.trace_id = trace.trace_id
     GROUP BY trace.trace_id ORDER BY trace.start_ns DESC, trace.trace_id
 """  # noqa: S608 - constants; values are bound
-_CHOSEN_BY: Final = "trace_id IN (SELECT trace_id FROM spans WHERE {column} = :{column})"
+_CHOSEN_BY: Final = "trace_id IN (SELECT trace_id FROM askers WHERE role = '{role}' AND id = :{role})"
 
 # The outermost interrupted span of the newest interrupted trace: its parent was not itself interrupted.
 _INTERRUPTED: Final = """
@@ -133,11 +148,12 @@ class Store:
         self.path: Final = schema.default_path() if path is None else Path(path).expanduser()
         _check(self.path)
         with self._reading():
-            self._connection = sqlite3.connect(
-                f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS, isolation_level=None
-            )
+            self._connection = self._connect("ro")
         try:
-            _check_version(self._one("PRAGMA user_version"), self.path)
+            version = self._one("PRAGMA user_version")
+            _check_version(version, self.path)
+            if version < schema.VERSION:
+                self._upgrade()
         except schema.StoreError:
             self.close()
             raise
@@ -165,8 +181,8 @@ class Store:
             user: Only traces with a span of this user id.
             since_ns: Only traces started then or later, in nanoseconds since the epoch.
         """
-        wanted = {"session_id": session, "user_id": user}
-        chosen = [_CHOSEN_BY.format(column=column) for column, value in wanted.items() if value is not None]
+        wanted = {schema.SESSION: session, schema.USER: user}
+        chosen = [_CHOSEN_BY.format(role=role) for role, value in wanted.items() if value is not None]
         query = _SUMMARIES.format(chosen=" AND ".join(chosen) or "TRUE")
         return [Summary(*row) for row in self._rows(query, {**wanted, "since": since_ns, "limit": limit})]
 
@@ -175,20 +191,19 @@ class Store:
         found = self.traces(1, session=session, user=user)
         return found[0].trace_id if found else None
 
-    def trace_ids(self) -> list[str]:
-        """Return the ids of all traces, newest start first."""
-        return [
-            row[0] for row in self._rows("SELECT trace_id FROM spans GROUP BY trace_id ORDER BY min(start_ns) DESC")
-        ]
+    def trace_ids(self, limit: int = -1) -> list[str]:
+        """Return the ids of all traces, or of at most *limit*, newest start first."""
+        query = "SELECT trace_id FROM traces ORDER BY start_ns DESC, trace_id LIMIT ?"
+        return [row[0] for row in self._rows(query, (limit,))]
 
     def matching(self, prefix: str) -> list[str]:
         """Return the ids that begin with *prefix*, in order."""
-        query = "SELECT DISTINCT trace_id FROM spans WHERE trace_id >= ? AND trace_id < ? ORDER BY trace_id"
+        query = "SELECT trace_id FROM traces WHERE trace_id >= ? AND trace_id < ? ORDER BY trace_id"
         return [row[0] for row in self._rows(query, (prefix.lower(), prefix.lower() + "g"))]
 
     def nearest(self, text: str) -> list[str]:
         """Return up to three ids whose beginning looks like *text*, best first."""
-        beginnings = {trace_id[: len(text)]: trace_id for trace_id in reversed(self.trace_ids()[:_SUGGESTED_FROM])}
+        beginnings = {trace_id[: len(text)]: trace_id for trace_id in reversed(self.trace_ids(_SUGGESTED_FROM))}
         return [beginnings[match] for match in difflib.get_close_matches(text.lower(), beginnings, 3, 0.6)]
 
     def spans(self, trace_id: str) -> list[StoredSpan]:
@@ -200,6 +215,27 @@ class Store:
         """Return trace and span id (hex) of the outermost span of this conversation's newest interrupted run."""
         rows = self._rows(_INTERRUPTED, (thread_id,))
         return (rows[0][0], rows[0][1]) if rows else None
+
+    def statistics(self) -> Statistics:
+        """Return how much the store holds."""
+        pages, page_bytes = self._one("PRAGMA page_count"), self._one("PRAGMA page_size")
+        oldest, newest = self._rows("SELECT (SELECT min(start_ns) FROM traces), (SELECT max(start_ns) FROM traces)")[0]
+        return Statistics(
+            traces=self._one("SELECT count(*) FROM traces"),
+            spans=self._one("SELECT count(*) FROM spans"),
+            used_bytes=(pages - self._one("PRAGMA freelist_count")) * page_bytes,
+            file_bytes=pages * page_bytes,
+            oldest_ns=oldest,
+            newest_ns=newest,
+        )
+
+    def _connect(self, mode: str) -> sqlite3.Connection:
+        address = f"{self.path.absolute().as_uri()}?mode={mode}"
+        return sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+
+    def _upgrade(self) -> None:
+        with self._reading(), contextlib.closing(self._connect("rw")) as connection:
+            schema.migrate(connection, self.path)
 
     def _one(self, query: str) -> int:
         return cast("int", self._rows(query)[0][0])

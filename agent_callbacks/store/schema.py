@@ -1,4 +1,4 @@
-"""Where the trace store lives, what its one table holds, and what can be wrong with the file."""
+"""Where the trace store lives, what its tables hold, and what can be wrong with the file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | 
 STORE_VARIABLE: Final = "AGENT_CALLBACKS_STORE"
 APPLICATION_ID: Final = 0x41434254
 """``PRAGMA application_id`` of our files ("ACBT"): how a foreign SQLite file is told apart."""
-VERSION: Final = 1
+VERSION: Final = 2
 """``PRAGMA user_version``: how many of ``MIGRATIONS`` the file has seen."""
 MODEL_OPERATIONS: Final = ("chat", "text_completion", "generate_content", "embeddings")
 """``gen_ai.operation.name`` of a model call: the spans whose tokens a trace's totals add up."""
@@ -38,8 +38,7 @@ COLUMNS: Final = (
 )  # fmt: skip
 
 # The short columns come first: SQLite reads a row from the left and leaves the overflow pages of long content alone.
-# Two indices carry listing and pruning (trace_times answers both without touching a row); the partial ones hold only
-# the rows that have something to find.
+# A partial index holds only the rows that have something to find.
 _FIRST: Final = (
     """
     CREATE TABLE spans (
@@ -73,7 +72,41 @@ _FIRST: Final = (
     "CREATE INDEX users ON spans (user_id, trace_id) WHERE user_id IS NOT NULL",
     "CREATE INDEX interrupted ON spans (conversation_id, start_ns) WHERE outcome = 'interrupted'",
 )
-MIGRATIONS: Final = (_FIRST,)
+# One row a trace, and one for each user and session in it: a list, a filter and the choice of what goes walk an index
+# of these, and a span costs no more than its own row and key.
+_SECOND: Final = (
+    "DROP INDEX trace_times",
+    "DROP INDEX sessions",
+    "DROP INDEX users",
+    """
+    CREATE TABLE traces (
+        trace_id TEXT NOT NULL PRIMARY KEY,
+        start_ns INTEGER NOT NULL,
+        aged_ns INTEGER NOT NULL,
+        rooted INTEGER NOT NULL
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX traces_by_start ON traces (start_ns DESC, trace_id)",
+    "CREATE INDEX traces_by_age ON traces (aged_ns, rooted)",
+    """
+    CREATE TABLE askers (
+        role TEXT NOT NULL,
+        id TEXT NOT NULL,
+        trace_id TEXT NOT NULL,
+        PRIMARY KEY (role, id, trace_id)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX askers_by_trace ON askers (trace_id)",
+    """
+    INSERT INTO traces SELECT trace_id, min(start_ns), max(start_ns), max(parent_span_id IS NULL)
+    FROM spans GROUP BY trace_id
+    """,
+    "INSERT INTO askers SELECT DISTINCT 'user', user_id, trace_id FROM spans WHERE user_id IS NOT NULL",
+    "INSERT INTO askers SELECT DISTINCT 'session', session_id, trace_id FROM spans WHERE session_id IS NOT NULL",
+)
+MIGRATIONS: Final = (_FIRST, _SECOND)
+USER, SESSION = "user", "session"
+"""Who is in ``askers``: the roles of an id."""
 
 _MAGIC: Final = b"SQLite format 3\x00"
 _HEADER_BYTES: Final = 100

@@ -12,38 +12,37 @@ import logging
 import os
 import sqlite3
 import threading
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
-import orjson
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
-from opentelemetry.trace import format_span_id, format_trace_id
 
-from agent_callbacks.convention import keys
-from agent_callbacks.store import schema
+from agent_callbacks.store import file, retention, row, schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from opentelemetry.sdk.trace import ReadableSpan
-    from opentelemetry.trace import SpanContext
 
 __all__ = ["StoreExporter"]
 
 logger = logging.getLogger("agent_callbacks")
 
-MAX_BYTES: Final = 256 * 1024 * 1024
-MAX_AGE_SECONDS: Final = 14 * 24 * 3600.0
-_BUSY_SECONDS: Final = 2.0
-_BATCHES_BETWEEN_PRUNES: Final = 64
-_PRUNE_TO: Final = 0.9
-_WAL_BYTES: Final = 8 * 1024 * 1024
+_BUSY_SECONDS: Final = 5.0
+# At its end a process leaves the store within its limits, unless another left it far beyond: that takes more than one.
+_SLICES_AT_THE_END: Final = 64
 
 _INSERT: Final = (
     f"INSERT OR REPLACE INTO spans ({', '.join(schema.COLUMNS)}) VALUES ({', '.join('?' * len(schema.COLUMNS))})"  # noqa: S608 - constants
 )
+
+_UPSERT: Final = """
+    INSERT INTO traces (trace_id, start_ns, aged_ns, rooted) VALUES (?, ?, ?, ?) ON CONFLICT (trace_id) DO UPDATE SET
+    start_ns = min(start_ns, excluded.start_ns), aged_ns = max(aged_ns, excluded.aged_ns),
+    rooted = max(rooted, excluded.rooted)
+"""
+_ASKED: Final = "INSERT OR IGNORE INTO askers (role, id, trace_id) VALUES (?, ?, ?)"
 
 # SQLite's primary result codes (https://www.sqlite.org/rescode.html) -> what is wrong, and the way out.
 _FAULTS: Final[Mapping[int, tuple[str, str]]] = {
@@ -64,12 +63,13 @@ _inherited: list[_Writer] = []
 
 
 class StoreExporter(SpanExporter):
-    """Write finished spans to the trace store; never raise and never block longer than two seconds on a lock.
+    """Write finished spans to the trace store; never raise and never block longer than five seconds on a lock.
 
     Args:
         path: The store's file (default: ``default_path()``); created with its directory, 0600 and 0700.
-        max_bytes: The oldest traces go when the file has grown beyond this, in bytes.
+        max_bytes: The oldest traces go when the store has grown beyond this, in bytes.
         max_age_seconds: Traces older than this go, in seconds.
+        not_older_than_ns: What is written counts as no older than this, in nanoseconds since the epoch.
 
     Attributes:
         dropped: Spans that could not be written.
@@ -77,13 +77,18 @@ class StoreExporter(SpanExporter):
     """
 
     def __init__(
-        self, path: Path | str | None = None, *, max_bytes: int = MAX_BYTES, max_age_seconds: float = MAX_AGE_SECONDS
+        self,
+        path: Path | str | None = None,
+        *,
+        max_bytes: int = retention.MAX_BYTES,
+        max_age_seconds: float = retention.MAX_AGE_SECONDS,
+        not_older_than_ns: int = 0,
     ) -> None:
         self.path: Final = schema.default_path() if path is None else Path(path).expanduser()
         self.dropped = 0
         self.last_error: str | None = None
-        self._max_bytes = max_bytes
-        self._max_age_seconds = max_age_seconds
+        self._limits = retention.Limits(max_bytes, max_age_seconds)
+        self._not_older_than_ns = not_older_than_ns
         self._writer = _Writer(self.path)
         self._reported: set[str] = set()
         self._closed = False
@@ -92,15 +97,16 @@ class StoreExporter(SpanExporter):
         """Write *spans* in one transaction; on any fault of the file count them as dropped and warn once."""
         writer = self._current()
         error = (
-            _CLOSED if self._closed else writer.attempt(functools.partial(writer.write, [_row(span) for span in spans]))
+            _CLOSED
+            if self._closed
+            else writer.attempt(functools.partial(writer.write, row.batch(spans, self._not_older_than_ns)))
         )
         if error is not None:
             with writer.lock:
                 self.dropped += len(spans)
             self._report(error, "spans are dropped and counted, the agent runs on")
             return SpanExportResult.FAILURE
-        if writer.batches % _BATCHES_BETWEEN_PRUNES == 0:
-            self._prune(writer)
+        self._trim(writer, 1)
         return SpanExportResult.SUCCESS
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
@@ -109,13 +115,13 @@ class StoreExporter(SpanExporter):
         return True
 
     def shutdown(self) -> None:
-        """Prune, if this process has written anything, and close the file."""
+        """Keep the store within its limits, if this process has written anything, and close the file."""
         if self._closed:
             return
         self._closed = True
         writer = self._current()
-        if writer.batches:
-            self._prune(writer)
+        if writer.has_written:
+            self._trim(writer, _SLICES_AT_THE_END)
         writer.attempt(writer.discard)
 
     def _current(self) -> _Writer:
@@ -126,8 +132,8 @@ class StoreExporter(SpanExporter):
             writer = self._writer = _Writer(self.path)
         return writer
 
-    def _prune(self, writer: _Writer) -> None:
-        error = writer.attempt(functools.partial(writer.prune, self._max_bytes, self._max_age_seconds))
+    def _trim(self, writer: _Writer, slices: int) -> None:
+        error = writer.attempt(functools.partial(writer.trim, self._limits, slices))
         if error is not None:
             self._report(error, "old traces stay for now, no span is lost")
 
@@ -170,7 +176,7 @@ class _Writer:
     path: Path
     pid: int = field(default_factory=os.getpid)
     lock: threading.Lock = field(default_factory=threading.Lock)
-    batches: int = 0
+    has_written: bool = False
     _connection: sqlite3.Connection | None = None
     _inode: tuple[int, int] | None = None
 
@@ -184,23 +190,21 @@ class _Writer:
                 return error
         return None
 
-    def write(self, rows: Sequence[tuple[object, ...]]) -> None:
-        with _transaction(self._open()) as connection:
-            connection.executemany(_INSERT, rows)
-        self.batches += 1
+    def write(self, batch: row.Batch) -> None:
+        with file.transaction(self._open()) as connection:
+            connection.executemany(_INSERT, batch.spans)
+            connection.executemany(_UPSERT, batch.traces)
+            connection.executemany(_ASKED, batch.askers)
+        self.has_written = True
 
-    def prune(self, max_bytes: int, max_age_seconds: float) -> None:
-        """Delete whole traces, oldest first, until the store is within its limits; give the space back."""
+    def trim(self, limits: retention.Limits, slices: int) -> None:
+        """Remove up to *slices* slices of what is beyond *limits*; at the end give all free space back."""
         connection = self._open()
-        pruned = False
-        while doomed := _doomed(connection, max_bytes, max_age_seconds):
-            pruned = True
-            with _transaction(connection):
-                connection.executemany("DELETE FROM spans WHERE trace_id = ?", doomed)
-        if pruned:
-            # Each step of the statement frees one page; on Python 3.11 only a script is stepped to its end.
-            connection.executescript("PRAGMA incremental_vacuum")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        for _ in range(slices):
+            if not retention.trim(connection, limits).traces:
+                break
+        if slices > 1:
+            retention.give_back(connection, 0)
 
     def discard(self) -> None:
         """Close the connection, so that the next batch starts afresh."""
@@ -210,132 +214,9 @@ class _Writer:
                 connection.close()
 
     def _open(self) -> sqlite3.Connection:
-        if self._connection is not None and self._inode == _inode(self.path):
+        if self._connection is not None and self._inode == file.identity(self.path):
             return self._connection
         self.discard()  # a file deleted or replaced meanwhile would swallow every further span
-        _create(self.path)
-        schema.check_ours(self.path)
-        self._connection = connection = sqlite3.connect(
-            self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        self._inode = _inode(self.path)
-        schema.migrate(connection, self.path)
-        _write_ahead(connection)
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}").fetchall()
-        return connection
-
-
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Generator[sqlite3.Connection]:
-    connection.execute("BEGIN IMMEDIATE")
-    with connection:
-        yield connection
-
-
-def _create(path: Path) -> None:
-    """Create the store's file (0600) and its directory (0700) where missing; SQLite's own would follow the umask."""
-    if not path.parent.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-
-
-def _inode(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Switch to WAL, so that readers never wait; SQLite's busy timeout does not cover this switch."""
-    deadline = time.monotonic() + _BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL").fetchall()
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return
-
-
-def _doomed(connection: sqlite3.Connection, max_bytes: int, max_age_seconds: float) -> list[tuple[str]]:
-    """Return the traces to delete: those too old, then the oldest until the rest should fit.
-
-    A trace is as old as the start of its last span. How many spans must go is an estimate by their mean size; the
-    caller asks again.
-    """
-    pages, free, page_bytes = (_pragma(connection, name) for name in ("page_count", "freelist_count", "page_size"))
-    used = (pages - free) * page_bytes
-    spans = connection.execute("SELECT count(*) FROM spans").fetchone()[0]
-    surplus = spans * (1 - _PRUNE_TO * max_bytes / used) if used > max_bytes else 0
-    too_old = time.time_ns() - int(max_age_seconds * 1e9)
-    doomed: list[tuple[str]] = []
-    for trace_id, last, count in connection.execute(
-        "SELECT trace_id, max(start_ns) AS last, count(*) FROM spans GROUP BY trace_id ORDER BY last"
-    ):
-        if last >= too_old and surplus <= 0:
-            break
-        doomed.append((trace_id,))
-        surplus -= count
-    return doomed
-
-
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
-    value: int = connection.execute(f"PRAGMA {name}").fetchone()[0]
-    return value
-
-
-def _row(span: ReadableSpan) -> tuple[object, ...]:
-    """Return *span* as the columns of ``schema.COLUMNS``."""
-    context, attributes, scope = cast("SpanContext", span.context), span.attributes or {}, span.instrumentation_scope
-    return (
-        format_trace_id(context.trace_id),
-        format_span_id(context.span_id),
-        format_span_id(span.parent.span_id) if span.parent else None,
-        schema.text(span.name),
-        span.kind.name,
-        span.start_time or 0,
-        span.end_time or span.start_time or 0,
-        span.status.status_code.name,
-        None if span.status.description is None else schema.text(span.status.description),
-        *_columns(attributes),
-        schema.text(scope.name) if scope else "",
-        _json(attributes),
-        _json([
-            {"name": event.name, "time_ns": event.timestamp, "attributes": dict(event.attributes or {})}
-            for event in span.events
-        ]),
-        _json([
-            {
-                "trace_id": format_trace_id(link.context.trace_id),
-                "span_id": format_span_id(link.context.span_id),
-                "attributes": dict(link.attributes or {}),
-            }
-            for link in span.links
-        ]),
-        _json(span.resource.attributes),
-    )  # fmt: skip
-
-
-def _columns(attributes: Mapping[str, object]) -> Iterator[object]:
-    """Yield what listing and filtering need without reading the attributes."""
-    yield _text(attributes.get(keys.OPERATION_NAME))
-    yield _text(attributes.get(keys.OUTCOME))
-    for key in (keys.STEP_INDEX, keys.USAGE_INPUT_TOKENS, keys.USAGE_OUTPUT_TOKENS):
-        value = schema.plain(attributes.get(key))
-        yield value if isinstance(value, int) else None
-    for key in (keys.SESSION_ID, keys.USER_ID, keys.CONVERSATION_ID):
-        yield _text(attributes.get(key))
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else schema.text(str(value))
-
-
-def _json(value: object) -> str:
-    return orjson.dumps(schema.plain(value)).decode()
+        self._connection = file.open_for_writing(self.path, _BUSY_SECONDS)
+        self._inode = file.identity(self.path)
+        return self._connection

@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 
 from agent_callbacks.analysis import load
-from agent_callbacks.store import schema, write
+from agent_callbacks.store import file, retention, schema, write
 from agent_callbacks.store.read import Store
 from agent_callbacks.store.write import StoreExporter
 from tests.store.story import support
@@ -104,8 +104,8 @@ class TestWriting:
     def test_file_deleted_meanwhile(self, exporter, path):
         """A store deleted under the exporter is made anew; spans do not vanish into the deleted file."""
         exporter.export(support(trace_id(1)))
-        for file in path.parent.iterdir():
-            file.unlink()
+        for each in path.parent.iterdir():
+            each.unlink()
         assert exporter.export(support(trace_id(2))) is SUCCESS
         assert [trace.trace_id for trace in load(path)] == [trace_id(2)]
 
@@ -207,7 +207,7 @@ class TestPruning:
     """What goes when there is too much."""
 
     def test_too_old(self, path):
-        """At shutdown traces whose last span is older than the limit go, whole; the others stay."""
+        """Traces whose last span is older than the limit go, whole; the others stay."""
         now = time.time_ns()
         exporter = StoreExporter(path, max_age_seconds=3600)
         exporter.export(support(trace_id(1), now - 3700 * 10**9))
@@ -218,7 +218,7 @@ class TestPruning:
 
     def test_too_big(self, path, monkeypatch):
         """The file stays bounded: the oldest traces go, the newest stays, and the space is given back."""
-        monkeypatch.setattr(write, "_BATCHES_BETWEEN_PRUNES", 8)
+        monkeypatch.setattr(retention, "SLICE_SPANS", 21)
         limit = 200_000
         exporter = StoreExporter(path, max_bytes=limit, max_age_seconds=FOREVER)
         sizes = []
@@ -246,8 +246,7 @@ class TestPruning:
         def refuse(*_):
             raise sqlite3.OperationalError("no")
 
-        monkeypatch.setattr(write, "_doomed", refuse)
-        monkeypatch.setattr(write, "_BATCHES_BETWEEN_PRUNES", 1)
+        monkeypatch.setattr(retention, "next_doomed", refuse)
         assert [SUCCESS, SUCCESS] == [exporter.export(support(trace_id(number))) for number in (1, 2)]
         assert exporter.dropped == 0
         assert ["old traces stay for now" in record.message for record in caplog.records] == [True]
@@ -387,7 +386,7 @@ class TestFaults:
                     raise error
                 return SimpleNamespace(fetchall=list)
 
-        write._write_ahead(Connection())
+        file._write_ahead(Connection(), 5.0)
         assert answers == []
 
     def test_damaged(self, exporter, path, caplog):

@@ -1,0 +1,46 @@
+"""A span that was read, as the SDK's: for what takes finished spans of the SDK, such as an exporter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent_callbacks.analysis.span import Span
+
+__all__ = ["readable"]
+
+
+def readable(span: Span) -> ReadableSpan:
+    """Return *span* as a finished span of the SDK."""
+    parent = (
+        None if span.parent_id is None else _context(span.trace_id, span.parent_id, remote=bool(span.parent_remote))
+    )
+    return ReadableSpan(
+        name=span.name,
+        context=_context(span.trace_id, span.span_id),
+        parent=parent,
+        resource=Resource(_attributes(span.resource)),
+        attributes=_attributes(span.attributes),
+        events=[Event(event.name, _attributes(event.attributes), event.time_ns) for event in span.events],
+        links=[Link(_context(link.trace_id, link.span_id), _attributes(link.attributes)) for link in span.links],
+        kind=SpanKind[span.kind],
+        status=Status(StatusCode[span.status], span.status_message if span.status == "ERROR" else None),
+        start_time=span.start_ns,
+        end_time=span.end_ns,
+        instrumentation_scope=InstrumentationScope(span.scope),
+    )
+
+
+def _context(trace_id: str, span_id: str, *, remote: bool = False) -> SpanContext:
+    return SpanContext(int(trace_id, 16), int(span_id, 16), remote, TraceFlags(TraceFlags.SAMPLED))
+
+
+def _attributes(attributes: Mapping[str, object]) -> dict[str, Any]:
+    return cast("dict[str, Any]", dict(attributes))

@@ -1,0 +1,85 @@
+"""What is installed: the package, its frameworks and extras, the exporters, and the encoder's files."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from agent_callbacks.cli.doctor.finding import Finding
+from agent_callbacks.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["encoder", "installed"]
+
+_NEEDED: Final = ("opentelemetry-sdk", "opentelemetry-exporter-otlp", "orjson", "python-stdnum", "tiktoken")
+# Package -> the extra that brings it.
+_OPTIONAL: Final[Mapping[str, str]] = {
+    "langchain-core": "langchain",
+    "langchain": "demo",
+    "langgraph": "demo",
+    "llama-index-core": "llamaindex",
+    "genai-prices": "cost",
+    "click": "cli",
+    "rich": "cli",
+}
+_FRAMEWORKS: Final = ("langchain-core", "llama-index-core")
+# What tiktoken calls the files of its encodings: the SHA-1 of their address.
+_ENCODINGS: Final[Mapping[str, str]] = {
+    "o200k_base": "fb374d419588a4632f3f557e76b4b70aebbca790",
+    "cl100k_base": "9b5ad71b2ce5302211f9c61530b329a4922fc6a4",
+}
+
+
+def installed() -> Iterator[Finding]:
+    """Yield the versions of what is there, and what is missing."""
+    system = f"{platform.python_implementation()} {platform.python_version()}, {platform.system()}"
+    yield Finding("installed", "agent-callbacks", __version__)
+    yield Finding("installed", "python", system)
+    for package in _NEEDED:
+        if found := _version(package):
+            yield Finding("installed", package, found)
+        else:
+            yield Finding("installed", package, "missing", "fault", "pip install agent-callbacks")
+    for package, extra in _OPTIONAL.items():
+        if found := _version(package):
+            yield Finding("installed", package, found)
+        else:
+            way_out = f'pip install "agent-callbacks[{extra}]"'
+            yield Finding("installed", package, f"not installed (extra {extra})", "ok", way_out)
+    if not any(map(_version, _FRAMEWORKS)):
+        way_out = 'pip install "agent-callbacks[langchain]" or "agent-callbacks[llamaindex]"'
+        yield Finding("installed", "frameworks", "none: no agent can be traced", "note", way_out)
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def encoder() -> Iterator[Finding]:
+    """Yield where the files of each encoding are; without them tokens are estimated, as the network is never asked."""
+    for name, file in _ENCODINGS.items():
+        found = next((folder for folder in _folders() if (folder / file).is_file()), None)
+        if found is not None:
+            yield Finding("tokens", name, f"file in {found}")
+        else:
+            yield Finding("tokens", name, "no file: token shares are estimated", "note", _HOW_TO_GET_IT)
+
+
+_HOW_TO_GET_IT: Final = "set TIKTOKEN_CACHE_DIR to a folder that has it, or install llama-index-core, which brings it"
+
+
+def _folders() -> Iterator[Path]:
+    if chosen := os.environ.get("TIKTOKEN_CACHE_DIR"):
+        yield Path(chosen)
+    found = importlib.util.find_spec("llama_index")  # a namespace: finding it imports nothing
+    for place in (found.submodule_search_locations or ()) if found else ():
+        yield Path(place) / "core" / "_static" / "tiktoken_cache"

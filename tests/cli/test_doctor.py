@@ -1,0 +1,111 @@
+"""``doctor``: what is found, and that no secret is among it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+import pytest
+from click.testing import CliRunner
+
+from agent_callbacks.cli.root import root
+from agent_callbacks.store.write import StoreExporter
+from tests.delivery.conftest import closed_port, receiver  # noqa: F401 - fixtures
+from tests.store.story import support
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch, tmp_path):
+    """Give an environment of nothing but a store's path."""
+    for name in list(os.environ):
+        if name.startswith(("OTEL_", "AGENT_CALLBACKS_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AGENT_CALLBACKS_STORE", str(tmp_path / "traces.db"))
+
+
+def run(*arguments):
+    """Run the command line in this process."""
+    return CliRunner().invoke(root, ["doctor", *arguments], prog_name="agent-callbacks")
+
+
+def found(*arguments):
+    """Give the exit code and the findings, by section and name."""
+    done = run("--json", *arguments)
+    told = json.loads(done.output)
+    assert "agent_callbacks.doctor/1" == told["schema"]
+    assert told["ok"] is (done.exit_code == 0)
+    return done.exit_code, {(each["section"], each["name"]): each for each in told["findings"]}
+
+
+def test_all_is_well(tmp_path):
+    """Without a receiver there is nothing to probe; the store's place, size and content are told."""
+    exporter = StoreExporter(tmp_path / "traces.db")
+    exporter.export(support("1a" * 16, time.time_ns()))
+    exporter.shutdown()
+    code, told = found()
+    assert code == 0
+    assert "1, 7 spans" == told["store", "traces"]["value"]
+    assert str(tmp_path / "traces.db") == told["store", "path"]["value"]
+    assert told["store", "permissions"]["value"].startswith("0600")
+    assert "off: OTEL_EXPORTER_OTLP_ENDPOINT names no receiver" == told["delivery", "otlp"]["value"]
+    assert "all is well" in run().output
+
+
+@pytest.mark.logs_expected
+def test_no_secret_is_shown(monkeypatch):
+    """Headers, keys and credentials in addresses are hidden; what is unknown is said with the nearest name."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20s3cretvalue, x-team=s3cretvalue")
+    monkeypatch.setenv("AGENT_CALLBACKS_PSEUDONYM_KEY", "s3cretvalue")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://me:s3cretvalue@127.0.0.1:1")
+    monkeypatch.setenv("AGENT_CALLBACKS_CONTNET", "all")
+    shown = run().output
+    assert "s3cretvalue" not in shown
+    assert "authorization=[hidden], x-team=[hidden]" in shown
+    assert "did you mean 'content'?" in shown
+    assert "s3cretvalue" not in run("--json").output
+
+
+def test_a_span_that_arrives(receiver, monkeypatch):  # noqa: F811 - the fixture
+    """The probe's span reaches the configured receiver; without a probe nothing is sent."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+    assert found("--no-probe")[0] == 0
+    assert [] == receiver.names
+    code, told = found()
+    assert (0, "the receiver took the span") == (code, told["probe", "delivered"]["value"])
+    assert ["chain.doctor_probe"] == receiver.names
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(401, "unauthorized"), (404, "not found"), (415, "unsupported media type")]
+)
+def test_a_receiver_that_refuses(receiver, monkeypatch, status, kind):  # noqa: F811 - the fixture
+    """An answer that refuses is a fault with a way out."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+    receiver.status = status
+    code, told = found()
+    assert (1, "fault") == (code, told["probe", kind]["level"])
+    assert told["probe", kind]["way_out"]
+
+
+def test_nobody_listens(closed_port, monkeypatch):  # noqa: F811 - the fixture
+    """A closed port is told as one, over either protocol."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", closed_port)
+    for protocol in ("http/protobuf", "grpc"):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
+        assert ("probe", "refused") in found("--timeout", "2")[1]
+
+
+def test_grpc_spoken_to_http(receiver, monkeypatch):  # noqa: F811 - the fixture
+    """The commonest mix-up is named, with the variable to set."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+    told = found("--timeout", "3")[1]["probe", "wrong protocol"]
+    assert "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf" in told["way_out"]
+
+
+def test_a_store_that_is_none(tmp_path):
+    """Somebody else's file at the store's path is a fault."""
+    (tmp_path / "traces.db").write_text("my diary")
+    code, told = found()
+    assert (1, "fault") == (code, told["store", "state"]["level"])
