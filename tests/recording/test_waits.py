@@ -182,8 +182,8 @@ def test_models_and_retrievers_in_a_tool_are_waited_for(recorder: Recorder, span
     recorder.end("model", ModelResult(), 13 * NS)
     recorder.start("hosted", "tool", ModelCall(provider="openai", server_address="llm.example.com"), 13 * NS)
     recorder.end("hosted", ModelResult(), 14 * NS)
-    recorder.start("docs", "tool", Retrieval("docs"), 14 * NS)
-    recorder.end("docs", RetrievalResult(), 15 * NS)
+    recorder.start("manuals", "tool", Retrieval("manuals"), 14 * NS)
+    recorder.end("manuals", RetrievalResult(), 15 * NS)
     recorder.start("nameless", "tool", ModelCall(), 16 * NS)
     recorder.end("nameless", ModelResult(), 17 * NS)
     begun, over = threading.Event(), threading.Event()
@@ -200,7 +200,7 @@ def test_models_and_retrievers_in_a_tool_are_waited_for(recorder: Recorder, span
     recorder.end("tool", ToolResult(), 20 * NS)
     over.set()
     thread.join()
-    assert {"openai": 2.0, "archive": 2.0, "llm.example.com": 1.0, "docs": 1.0, "unknown": 1.0} == by_peer(
+    assert {"openai": 2.0, "archive": 2.0, "llm.example.com": 1.0, "manuals": 1.0, "unknown": 1.0} == by_peer(
         spans.attributes("tool.x")
     )
 
