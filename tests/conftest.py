@@ -128,6 +128,14 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
 
 
+@pytest.fixture(autouse=True)
+def names_of_its_own() -> None:
+    """Let no test see the span names of those before it: handlers share one table a process, which fills up."""
+    process = sys.modules.get("agent_callbacks.recording.process")
+    if process is not None:
+        process.forget("namer")
+
+
 # --- spans -----------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Spans:

@@ -202,6 +202,13 @@ def once(key: Hashable, make: Callable[[], _V]) -> _V:
     return cast("_V", found)
 
 
+def forget(kind: str) -> None:
+    """Let what ``once`` made under keys that begin with *kind* be made anew for who asks from now on."""
+    with _lock:
+        for key in [key for key in _singles if isinstance(key, tuple) and key[:1] == (kind,)]:
+            del _singles[key]
+
+
 # --- the process's settings ------------------------------------------------------------------------------------------
 
 _settings: list[Settings] = []
