@@ -91,7 +91,7 @@ def priced(span: Span, book: PriceBook, other: Call | None = None) -> CallCost:
     return CallCost(
         span.span_id,
         span.name,
-        other.provider if other is not None else _text(span, keys.PROVIDER_NAME),
+        other.provider if other is not None else span.text(keys.PROVIDER_NAME),
         str(other.model) if other is not None else model_of(span),
         bool(span.attributes.get(keys.INTERNAL_CALL)),
         usage,
@@ -104,31 +104,31 @@ def priced(span: Span, book: PriceBook, other: Call | None = None) -> CallCost:
 
 def _asked(span: Span) -> Call:
     return Call(
-        _text(span, keys.PROVIDER_NAME),
-        _text(span, keys.RESPONSE_MODEL) or _text(span, keys.REQUEST_MODEL),
-        _text(span, keys.REQUEST_MODEL),
-        _text(span, keys.SERVER_ADDRESS),
-        _text(span, keys.SERVICE_TIER),
+        span.text(keys.PROVIDER_NAME),
+        span.text(keys.RESPONSE_MODEL) or span.text(keys.REQUEST_MODEL),
+        span.text(keys.REQUEST_MODEL),
+        span.text(keys.SERVER_ADDRESS),
+        span.text(keys.SERVICE_TIER),
     )
 
 
 def model_of(span: Span) -> str:
     """Return the name of the model that was asked, ``"unknown"`` where *span* has none."""
-    return _text(span, keys.REQUEST_MODEL) or _text(span, keys.RESPONSE_MODEL) or _UNNAMED
+    return span.text(keys.REQUEST_MODEL) or span.text(keys.RESPONSE_MODEL) or _UNNAMED
 
 
 def _usage(span: Span) -> Usage | None:
-    given = _count(span, keys.USAGE_INPUT_TOKENS)
+    given = span.count(keys.USAGE_INPUT_TOKENS)
     if given is None:
         return None
-    write = _count(span, keys.USAGE_CACHE_WRITE)
+    write = span.count(keys.USAGE_CACHE_WRITE)
     return Usage(
         given,
-        _count(span, keys.USAGE_OUTPUT_TOKENS),
-        _count(span, keys.USAGE_CACHE_READ),
-        _count(span, keys.USAGE_CACHE_CREATION) if write is None else write,
-        _count(span, keys.USAGE_REASONING),
-        _count(span, keys.USAGE_CACHE_WRITE_1H),
+        span.count(keys.USAGE_OUTPUT_TOKENS),
+        span.count(keys.USAGE_CACHE_READ),
+        span.count(keys.USAGE_CACHE_CREATION) if write is None else write,
+        span.count(keys.USAGE_REASONING),
+        span.count(keys.USAGE_CACHE_WRITE_1H),
     )
 
 
@@ -158,16 +158,6 @@ def _exact(costs: list[Decimal], total: Decimal) -> BucketCosts:
     return BucketCosts(*costs)
 
 
-def _text(span: Span, key: str) -> str | None:
-    found = span.attributes.get(key)
-    return found if isinstance(found, str) else None
-
-
-def _count(span: Span, key: str) -> int | None:
-    found = span.attributes.get(key)
-    return found if isinstance(found, int) else None
-
-
 def _counts(span: Span, names: Sequence[str]) -> list[int] | None:
-    found = [_count(span, name) for name in names]
+    found = [span.count(name) for name in names]
     return None if all(each is None for each in found) else [each or 0 for each in found]

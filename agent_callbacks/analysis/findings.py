@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from agent_callbacks.analysis.kinds import CALLS
-from agent_callbacks.analysis.phases import Component, first_chunk_ns, number
+from agent_callbacks.analysis.phases import Component, first_chunk_ns
 from agent_callbacks.convention import keys
 from agent_callbacks.convention.peers import peer_of
 
@@ -307,7 +307,7 @@ def _measured(
 def _growing(shape: Shape, calls: Sequence[Span]) -> Iterator[Finding]:
     """Yield that the input of an agent's model calls grew, and what became of the wait for the first token."""
     counted = sorted(
-        ((call, given) for call in calls if (given := number(call.attributes, keys.USAGE_INPUT_TOKENS)) is not None),
+        ((call, given) for call in calls if (given := call.number(keys.USAGE_INPUT_TOKENS)) is not None),
         key=lambda pair: (pair[0].start_ns, pair[0].span_id),
     )
     if len(counted) < _GROWN_CALLS:

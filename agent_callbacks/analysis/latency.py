@@ -12,7 +12,7 @@ from agent_callbacks.analysis.attribution import Map, Segment, map_of, segments
 from agent_callbacks.analysis.blind_spots import BlindSpot, blind_spots
 from agent_callbacks.analysis.critical_path import Piece, Tree, pieces, tree_of
 from agent_callbacks.analysis.findings import Finding, Shape, findings
-from agent_callbacks.analysis.phases import Component, number, seconds_ns
+from agent_callbacks.analysis.phases import Component, seconds_ns
 from agent_callbacks.convention import keys
 
 if TYPE_CHECKING:
@@ -212,20 +212,15 @@ def _timing(span: Span, placed: Map) -> ModelTiming:
     output = None if first is None else spent[Component.OUTPUT_TOKENS]
     if first is not None:
         first += spent.get(Component.REQUEST_SERIALIZATION, 0)
-    made = _count(span, keys.USAGE_OUTPUT_TOKENS)
+    made = span.count(keys.USAGE_OUTPUT_TOKENS)
     paced = output and made is not None and made > 1
     return ModelTiming(
         span_id=span.span_id,
         model=model if isinstance(model, str) else None,
         duration_ns=placed.tree.end(span) - span.start_ns,
-        input_tokens=_count(span, keys.USAGE_INPUT_TOKENS),
+        input_tokens=span.count(keys.USAGE_INPUT_TOKENS),
         output_tokens=made,
         first_token_ns=first,
         output_ns=output,
         tokens_per_second=((made or 0) - 1) * 1e9 / (output or 1) if paced else None,
     )
-
-
-def _count(span: Span, key: str) -> int | None:
-    value = number(span.attributes, key)
-    return None if value is None else int(value)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 from agent_callbacks.convention import keys
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from agent_callbacks.analysis.span import Span
 
-__all__ = ["Component", "number", "phases", "seconds_ns"]
+__all__ = ["Component", "phases", "seconds_ns"]
 
 
 class Component(StrEnum):
@@ -85,11 +85,5 @@ def first_chunk_ns(call: Span) -> int | None:
 
 def seconds_ns(span: Span, key: str) -> int | None:
     """Return the duration under *key*, which is in seconds, in nanoseconds; None where there is no sensible one."""
-    value = number(span.attributes, key)
+    value = span.number(key)
     return None if value is None or not 0 <= value < _MAX_SECONDS else round(value * 1e9)
-
-
-def number(attributes: Mapping[str, object], key: str) -> float | None:
-    """Return the number under *key*."""
-    value = attributes.get(key)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None

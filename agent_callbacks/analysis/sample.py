@@ -112,11 +112,11 @@ def group_of(trace: Trace, by: By | None, experiment: str | None = None) -> str:
 
 
 def _variant(span: Span, experiment: str | None) -> str | None:
-    found = _text(span, keys.FEATURE_FLAG_VARIANT)
-    if experiment is None or _text(span, keys.FEATURE_FLAG_KEY) == experiment:
+    found = span.text(keys.FEATURE_FLAG_VARIANT)
+    if experiment is None or span.text(keys.FEATURE_FLAG_KEY) == experiment:
         return found
     try:
-        metadata = orjson.loads(_text(span, keys.METADATA) or "{}")
+        metadata = orjson.loads(span.text(keys.METADATA) or "{}")
     except orjson.JSONDecodeError:
         return None
     named = attributes_of(attributes_of(metadata).get("variants")).get(experiment)
@@ -125,8 +125,8 @@ def _variant(span: Span, experiment: str | None) -> str | None:
 
 _GROUPS: Final[Mapping[str, Callable[[Span, str | None], str | None]]] = {
     "variant": _variant,
-    "user": lambda span, _: _text(span, keys.USER_ID),
-    "session": lambda span, _: _text(span, keys.SESSION_ID),
+    "user": lambda span, _: span.text(keys.USER_ID),
+    "session": lambda span, _: span.text(keys.SESSION_ID),
 }
 
 
@@ -141,10 +141,10 @@ def _chosen_spans(trace: Trace, of: Of) -> Iterator[tuple[Span, str]]:
                 yield span, "step"
         elif of == "tool":
             if operation == _TOOL:
-                yield span, _text(span, keys.TOOL_NAME) or NO_GROUP
+                yield span, span.text(keys.TOOL_NAME) or NO_GROUP
         elif operation in _MODEL_CALLS:
             named = keys.PROVIDER_NAME if of == "provider" else keys.REQUEST_MODEL
-            yield span, _text(span, named) or _text(span, keys.RESPONSE_MODEL if of == "model" else named) or NO_GROUP
+            yield span, span.text(named) or span.text(keys.RESPONSE_MODEL if of == "model" else named) or NO_GROUP
 
 
 def _value(trace: Trace, span: Span, value: Value, book: PriceBook | None) -> float | None:
@@ -152,12 +152,12 @@ def _value(trace: Trace, span: Span, value: Value, book: PriceBook | None) -> fl
         whole = span is trace.root
         return trace.duration if whole else span.duration
     if (key := _READ.get(value)) is not None:
-        return _number(span, key)
+        return span.number(key)
     calls = [call for call in _below(trace, span) if is_call(call)]
     if book is not None:
         costs = [priced(call, book).cost for call in calls]
         return float(sum(costs)) if costs and None not in costs else None  # type: ignore[arg-type]
-    counts = [_number(call, key) for call in calls for key in _COUNTED[value]]
+    counts = [call.number(key) for call in calls for key in _COUNTED[value]]
     known = [count for count in counts if count is not None]
     return sum(known) if known else None
 
@@ -172,13 +172,3 @@ def _below(trace: Trace, span: Span) -> Iterator[Span]:
         one = waiting.pop()
         yield one
         waiting.extend(trace.children(one))
-
-
-def _number(span: Span, key: str) -> float | None:
-    found = span.attributes.get(key)
-    return float(found) if isinstance(found, (int, float)) else None
-
-
-def _text(span: Span, key: str) -> str | None:
-    found = span.attributes.get(key)
-    return found if isinstance(found, str) else None

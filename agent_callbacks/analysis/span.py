@@ -68,6 +68,21 @@ class Span:
         """The span's length in seconds, never negative."""
         return max(0, self.end_ns - self.start_ns) / 1e9
 
+    def text(self, key: str) -> str | None:
+        """Return the text under *key* of the attributes; None where there is none."""
+        found = self.attributes.get(key)
+        return found if isinstance(found, str) else None
+
+    def number(self, key: str) -> float | None:
+        """Return the number under *key* of the attributes; None where there is none."""
+        found = self.attributes.get(key)
+        return found if isinstance(found, int | float) and not isinstance(found, bool) else None
+
+    def count(self, key: str) -> int | None:
+        """Return the whole number under *key* of the attributes; None where there is none."""
+        found = self.attributes.get(key)
+        return found if isinstance(found, int) and not isinstance(found, bool) else None
+
 
 def attributes_of(value: object) -> Mapping[str, Value]:
     """Return the attributes in JSON-like *value*; anything but a mapping has none."""

@@ -160,9 +160,9 @@ def _call(span: Span) -> CallTokens:
         span.name,
         model if isinstance(model, str) else None,
         bool(attributes.get(keys.INTERNAL_CALL)),
-        _count(span, keys.USAGE_INPUT_TOKENS) or 0,
-        _count(span, keys.USAGE_OUTPUT_TOKENS) or 0,
-        _count(span, keys.USAGE_CACHE_READ),
+        span.count(keys.USAGE_INPUT_TOKENS) or 0,
+        span.count(keys.USAGE_OUTPUT_TOKENS) or 0,
+        span.count(keys.USAGE_CACHE_READ),
         _buckets(span, keys.LLM_TOKENS),
         _buckets(span, keys.LLM_CACHED_TOKENS),
         _method(span),
@@ -173,22 +173,22 @@ def _call(span: Span) -> CallTokens:
 
 def _steps(spans: Sequence[Span], calls: Mapping[str, Sequence[Span]]) -> Iterator[StepTokens]:
     before: int | None = None
-    for span in sorted(spans, key=lambda span: _count(span, keys.STEP_INDEX) or 0):
+    for span in sorted(spans, key=lambda span: span.count(keys.STEP_INDEX) or 0):
         step = _step(span, before, calls.get(span.span_id, ()))
         before = step.input
         yield step
 
 
 def _step(span: Span, before: int | None, calls: Sequence[Span]) -> StepTokens:
-    given = _count(span, keys.STEP_INPUT_TOKENS) or 0
+    given = span.count(keys.STEP_INPUT_TOKENS) or 0
     return StepTokens(
         span.span_id,
-        _count(span, keys.STEP_INDEX) or 0,
+        span.count(keys.STEP_INDEX) or 0,
         given,
-        _count(span, keys.STEP_OUTPUT_TOKENS) or 0,
+        span.count(keys.STEP_OUTPUT_TOKENS) or 0,
         _buckets(span, keys.STEP_TOKENS),
         economics.marginal(before, given),
-        _number(span, keys.STEP_CACHED_SHARE),
+        span.number(keys.STEP_CACHED_SHARE),
         _method(span),
         any(event.name == keys.MARGINAL_ALERT_EVENT for event in span.events),
         tuple(map(_call, calls)),
@@ -202,14 +202,14 @@ def _run(span: Span, steps: tuple[StepTokens, ...]) -> RunTokens:
         span.name,
         agent if isinstance(agent, str) else None,
         steps,
-        _count(span, keys.RUN_INPUT_TOKENS) or 0,
-        _count(span, keys.RUN_OUTPUT_TOKENS) or 0,
-        _count(span, keys.RUN_TOTAL_INPUT_TOKENS) or 0,
-        _count(span, keys.RUN_TOTAL_OUTPUT_TOKENS) or 0,
+        span.count(keys.RUN_INPUT_TOKENS) or 0,
+        span.count(keys.RUN_OUTPUT_TOKENS) or 0,
+        span.count(keys.RUN_TOTAL_INPUT_TOKENS) or 0,
+        span.count(keys.RUN_TOTAL_OUTPUT_TOKENS) or 0,
         _buckets(span, keys.RUN_TOKENS),
         _cached_share(steps),
-        _number(span, keys.RUN_CONTEXT_MULTIPLE),
-        _number(span, keys.RUN_CONTEXT_GROWTH),
+        span.number(keys.RUN_CONTEXT_MULTIPLE),
+        span.number(keys.RUN_CONTEXT_GROWTH),
         _alert(span),
         _method(span),
     )
@@ -231,18 +231,8 @@ def _alert(span: Span) -> str | None:
 
 
 def _buckets(span: Span, names: Sequence[str]) -> Buckets | None:
-    found = [_count(span, name) for name in names]
+    found = [span.count(name) for name in names]
     return None if all(count is None for count in found) else Buckets(*(count or 0 for count in found))
-
-
-def _count(span: Span, key: str) -> int | None:
-    found = span.attributes.get(key)
-    return found if isinstance(found, int) else None
-
-
-def _number(span: Span, key: str) -> float | None:
-    found = span.attributes.get(key)
-    return float(found) if isinstance(found, (int, float)) else None
 
 
 def _method(span: Span) -> str:
