@@ -238,7 +238,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
         try:
             found[name] = _READERS[name](environ[variable])
         except overrides.PricesError as error:
-            _report(variable, f"{error}; only the prices that are known otherwise hold")
+            _report(variable, f"{Sanitizer().clean(str(error))}; only the prices that are known otherwise hold")
         except (ValueError, OSError):
             _report(variable, "unreadable value; the default holds")
     if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":

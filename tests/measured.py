@@ -25,6 +25,13 @@ class Measured:
                     found[metric.name] = list(metric.data.data_points)
         return found
 
+    def close(self) -> tuple[dict[str, int], list[Any]]:
+        """Return how often each metric was recorded, and the attributes of every point; nothing comes after."""
+        found = self.points()
+        self.provider.shutdown()
+        counts = {name: sum(point.count for point in points) for name, points in found.items()}
+        return counts, [point.attributes for points in found.values() for point in points]
+
     def sums(self, name: str, key: str) -> dict[Any, float]:
         """Return the sum of the metric *name* by what *key* holds."""
         found: dict[Any, float] = {}

@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from rich.console import Console
 from rich.progress import track
 
 from agent_callbacks.analysis.cost import PricesError
 from agent_callbacks.analysis.report import ReportError, page, render
 from agent_callbacks.analysis.report.render import document
+from agent_callbacks.analysis.sdk import readable
 from agent_callbacks.analysis.trace import TraceError, from_store, load
 from agent_callbacks.cli import terminal
 from agent_callbacks.cli.show import resolved
+from agent_callbacks.delivery.fence import SanitizingSpanExporter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -51,7 +54,10 @@ def report(
     store: str | None,
     as_json: bool,
 ) -> None:
-    """Write one self-contained page: the last trace, one by its id, all of a session, or what a trace FILE holds."""
+    """Write one self-contained page: the last trace, one by its id, all of a session, or what a trace FILE holds.
+
+    What a FILE holds is sanitized first; the store's traces were when they were written.
+    """
     several = count is not None or session is not None or user is not None or bool(since)
     if trace is not None and several:
         raise click.UsageError(
@@ -80,7 +86,15 @@ def _from_file(path: Path) -> list[Trace]:
         found = load(path)
     except TraceError as error:
         terminal.stop(str(error), terminal.USAGE_ERROR)
-    return found or terminal.stop(f"{path} holds no span", terminal.NOTHING_FOUND)
+    return _sanitized(found) or terminal.stop(f"{path} holds no span", terminal.NOTHING_FOUND)
+
+
+def _sanitized(traces: Iterable[Trace]) -> list[Trace]:
+    """Return *traces* without personal data: a page is made to be passed on, and a file may come from anywhere."""
+    kept = InMemorySpanExporter()
+    spans = [span for trace in traces for span in (*trace.spans, *trace.evaluations)]
+    SanitizingSpanExporter(kept, trust_own=False).export([readable(span) for span in spans])
+    return load(kept.get_finished_spans())
 
 
 def _several(store: Store, count: int, session: str | None, user: str | None, since: int) -> list[Trace]:

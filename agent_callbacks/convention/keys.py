@@ -56,8 +56,6 @@ RUN_TOTAL_INPUT_TOKENS: Final = "agent_callbacks.run.total_input_tokens"
 RUN_TOTAL_OUTPUT_TOKENS: Final = "agent_callbacks.run.total_output_tokens"
 RUN_CONTEXT_MULTIPLE: Final = "agent_callbacks.run.context_multiple"
 RUN_CONTEXT_GROWTH: Final = "agent_callbacks.run.context_growth"
-STEP_MARGINAL_TOKENS: Final = "agent_callbacks.step.marginal_tokens"
-STEP_MARGINAL_RATIO: Final = "agent_callbacks.step.marginal_ratio"
 STEP_CACHED_SHARE: Final = "agent_callbacks.step.cached_share"
 STEP_COST: Final = "agent_callbacks.step.cost"
 STEP_MARGINAL_COST: Final = "agent_callbacks.step.marginal_cost"
@@ -105,9 +103,7 @@ LLM_COST: Final = "agent_callbacks.llm.cost"
 UNPRICED_MODELS: Final = "agent_callbacks.cost.unpriced_models"
 SERVICE_TIER: Final = "openai.response.service_tier"
 TOKENS_METHOD: Final = "agent_callbacks.tokens.method"
-TOKENS_ENCODING: Final = "agent_callbacks.tokens.encoding"
 TOKENS_ENCODING_ASSUMED: Final = "agent_callbacks.tokens.encoding_assumed"
-TOKENS_RATIO: Final = "agent_callbacks.tokens.ratio"
 TOKENS_MISMATCH: Final = "agent_callbacks.tokens.mismatch"
 INPUT_MESSAGES: Final = "gen_ai.input.messages"
 OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
@@ -143,17 +139,8 @@ RUN_TOKENS: Final = (
     "agent_callbacks.run.tokens.tool_outputs",
     "agent_callbacks.run.tokens.other",
 )
-RUN_TOTAL_TOKENS: Final = (
-    "agent_callbacks.run.total_tokens.system_prompt",
-    "agent_callbacks.run.total_tokens.tool_schemas",
-    "agent_callbacks.run.total_tokens.history",
-    "agent_callbacks.run.total_tokens.tool_outputs",
-    "agent_callbacks.run.total_tokens.other",
-)
 MARGINAL_ALERT_EVENT: Final = "agent_callbacks.alert.marginal_ratio"
 CONTEXT_ALERT_EVENT: Final = "agent_callbacks.alert.context_multiple"
-ALERT_THRESHOLD: Final = "agent_callbacks.alert.threshold"
-ALERT_MESSAGE: Final = "agent_callbacks.alert.message"
 
 # --- embeddings -----------------------------------------------------------------------------------------------------
 EMBEDDINGS_DIMENSION_COUNT: Final = "gen_ai.embeddings.dimension.count"

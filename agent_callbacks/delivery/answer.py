@@ -146,7 +146,7 @@ def _of_status(attempt: Attempt, status: int) -> Explanation:
     if 200 <= status < 300:  # noqa: PLR2004 - RFC 9110, 15.3
         return _of_success(attempt)
     if 300 <= status < 400:  # noqa: PLR2004 - RFC 9110, 15.4
-        target = attempt.headers.get("location", "").partition("?")[0]
+        target = attempt.headers.get("location", "")
         return _failed("redirect", f"the endpoint has moved ({status})", f"name {target or 'the new address'} instead")
     if status == 404:  # noqa: PLR2004 - RFC 9110, 15.5.5
         return _of_path(attempt)

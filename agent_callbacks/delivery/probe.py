@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -33,7 +33,8 @@ __all__ = ["Outcome", "probe"]
 SPAN_NAME: Final = "chain.doctor_probe"
 _PORTS: Final = {"http": 80, "https": 443, "grpc": 4317}
 _EXPORTER_LOGGERS: Final = ("opentelemetry.exporter", "opentelemetry.exporter.otlp.proto", "urllib3")
-_LONGEST: Final = 300
+_LONGEST: Final = 300  # bytes
+_LOCATION: Final = "location"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,22 @@ def probe(timeout: float) -> Outcome:
     finally:
         for each, level in zip(loggers, levels, strict=True):
             each.setLevel(level)
-    said = Sanitizer().clean(attempt.said[:_LONGEST])
-    return Outcome(attempt.protocol, _shown(attempt.url), explained(attempt), said)
+    attempt = _cleaned(attempt, Sanitizer())
+    return Outcome(attempt.protocol, attempt.url, explained(attempt), attempt.said)
+
+
+def _cleaned(attempt: Attempt, sanitizer: Sanitizer) -> Attempt:
+    """Return *attempt* fit to be shown: what comes from the other side, or may carry a key, sanitized and shortened."""
+    headers = dict(attempt.headers)
+    if _LOCATION in headers:
+        headers[_LOCATION] = sanitizer.clean(_shown(headers[_LOCATION]), _LONGEST)
+    return replace(
+        attempt,
+        url=sanitizer.clean(_shown(attempt.url), _LONGEST),
+        headers=headers,
+        said=sanitizer.clean(attempt.said, _LONGEST),
+        complaint=sanitizer.clean(attempt.complaint, _LONGEST),
+    )
 
 
 def _span() -> ReadableSpan:

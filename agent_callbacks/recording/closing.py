@@ -34,6 +34,8 @@ __all__ = ["Closing", "span_context"]
 
 _SEARCH_SECONDS: Final = 0.02
 _EMPTY: Final = Context()
+_NOTHING: Final[Attributes] = {}
+"""What is said where working it out fails: a span ends all the same."""
 UNKNOWN_TOOL: Final = "unknown"
 UNKNOWN_TOOL_ERROR: Final = "unknown_tool"
 
@@ -50,7 +52,7 @@ class Closing(Desk):
         if usage is not None:
             found.update(self.writer.usage(usage, method))
             self._add_tokens(operation, usage.input or 0, usage.output or 0)
-        found.update(spent(operation, result, usage, self.prices, partial=partial))
+        found.update(attempted(self, _NOTHING, spent, operation, result, usage, self.prices, partial=partial))
         if operation.stream is not None:
             found.update(tally.stream_times(operation.stream, operation.start_ns, usage))
         scope = operation.scope
@@ -114,9 +116,10 @@ class Closing(Desk):
         self._sweep(operation, outcome, now)
         if operation.agent is not None:
             self._close_agent(operation, operation.agent, outcome, error)
-            found.update(tally.run_totals(operation.agent) | operation.agent.ledger.run(self.prices))
+            found.update(tally.run_totals(operation.agent))
+            found.update(attempted(self, _NOTHING, operation.agent.ledger.run, self.prices))
         if operation.waits is not None:
-            found.update(tally.tool_times(operation, operation.waits, now, self.writer))
+            found.update(attempted(self, _NOTHING, tally.tool_times, operation, operation.waits, now, self.writer))
         if operation.parent is None:
             found[keys.RUN_HANDLER_DURATION] = operation.meter.spent_ns / 1e9
         if operation.own_span is not None:
@@ -200,7 +203,8 @@ class Closing(Desk):
             if agent.steps.pop(step.index, None) is not step:
                 continue
             self.shared.steps.pop(step.span.get_span_context().span_id, None)
-            totals = tally.step_totals(step) | agent.ledger.step(step.index, self.prices)
+            cost = attempted(self, _NOTHING, agent.ledger.step, step.index, self.prices)
+            totals = {**tally.step_totals(step), **cost}
             self.writer.close(step.span, step.outcome, step.last_ns, totals, step.identity, error=step.error)
             if self.metrics is not None:
                 attempted(self, None, self.metrics.step, step.span, step.identity, totals)

@@ -186,11 +186,11 @@ class Search:
 
 # --- things there is one of ------------------------------------------------------------------------------------------
 
-_singles: dict[Hashable, Any] = {}
+_singles: dict[tuple[Hashable, ...], Any] = {}
 _MAX_SINGLES: Final = 64
 
 
-def once(key: Hashable, make: Callable[[], _V]) -> _V:
+def once(key: tuple[Hashable, ...], make: Callable[[], _V]) -> _V:
     """Return what *make* made for *key* the first time."""
     found = _singles.get(key)
     if found is None:
@@ -205,7 +205,7 @@ def once(key: Hashable, make: Callable[[], _V]) -> _V:
 def forget(kind: str) -> None:
     """Let what ``once`` made under keys that begin with *kind* be made anew for who asks from now on."""
     with _lock:
-        for key in [key for key in _singles if isinstance(key, tuple) and key[:1] == (kind,)]:
+        for key in [key for key in _singles if key[0] == kind]:
             del _singles[key]
 
 

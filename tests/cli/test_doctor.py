@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
 
 from agent_callbacks.cli.root import root
+from agent_callbacks.delivery.answer import Attempt, explained
+from agent_callbacks.delivery.probe import _cleaned
+from agent_callbacks.privacy.sanitizer import Sanitizer
 from agent_callbacks.store.write import StoreExporter
 from tests.delivery.conftest import closed_port, receiver  # noqa: F401 - fixtures
 from tests.store.story import support
@@ -86,6 +90,21 @@ def test_a_receiver_that_refuses(receiver, monkeypatch, status, kind):  # noqa: 
     code, told = found()
     assert (1, "fault") == (code, told["probe", kind]["level"])
     assert told["probe", kind]["way_out"]
+
+
+def test_what_the_other_side_says_is_cleaned():
+    """A receiver's words, a new address and the endpoint itself may carry a key or a person: none is shown."""
+    key = "sk-proj-" + "a1B2c3D4" * 6
+    said = "x" * 280 + f" {key}"
+    headers = {"location": f"https://u:pw1234secret@new.example.com/v1/traces?key={key}", "retry-after": "5"}
+    url = f"https://u:pw1234secret@old.example.com/v1/traces?key={key}"
+    attempt = Attempt("http/protobuf", url, "", 301, headers, said, 0, f"ask ines@example.com about {key}", None)
+    cleaned = _cleaned(attempt, Sanitizer())
+    moved, taken = explained(cleaned), explained(replace(cleaned, status=200))
+    for text in (cleaned.url, cleaned.said, *cleaned.headers.values(), moved.way_out, taken.what):
+        assert not [secret for secret in ("sk-proj", "pw1234", "ines@") if secret in text]
+    assert "https://new.example.com/v1/traces" in moved.way_out
+    assert "ask [EMAIL" in taken.what
 
 
 def test_nobody_listens(closed_port, monkeypatch):  # noqa: F811 - the fixture

@@ -72,12 +72,29 @@ class TestReport:
         assert (0, expected) == (result.exit_code, ids("x.html"))
 
     def test_file(self, store, tmp_path):
-        """A file of spans is shown as it is, whatever the store holds."""
+        """A file of spans is shown, whatever the store holds."""
         span = {"traceId": "ab" * 16, "spanId": "cd" * 8, "name": "x", "startTimeUnixNano": "1", "endTimeUnixNano": "2"}
         (tmp_path / "x.json").write_text(
             json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}), encoding="utf-8"
         )
         assert (0, ["ab" * 16]) == (run("x.json").exit_code, ids())
+
+    def test_file_of_others(self, store, tmp_path):
+        """What a file says of persons does not reach the page or the JSON: names, values, events, status, resource."""
+        mail = "ines.moreau@example.com"
+        said = [{"key": "note", "value": {"stringValue": f"ask {mail}"}}]
+        span = {
+            "traceId": "ab" * 16, "spanId": "cd" * 8, "name": f"call {mail}", "startTimeUnixNano": "1",
+            "endTimeUnixNano": "2", "attributes": said, "status": {"code": 2, "message": mail},
+            "events": [{"name": mail, "timeUnixNano": "1", "attributes": said}],
+        }  # fmt: skip
+        document = {"resourceSpans": [{"resource": {"attributes": said}, "scopeSpans": [{"spans": [span]}]}]}
+        (tmp_path / "x.json").write_text(json.dumps(document), encoding="utf-8")
+        assert 0 == run("x.json", "-o", "x.html").exit_code
+        page, told = (tmp_path / "x.html").read_text(encoding="utf-8"), run("x.json", "--json").output
+        assert "ask [EMAIL" in page
+        assert "ask [EMAIL" in told
+        assert not [text for text in (page, told) if "moreau" in text]
 
     def test_standard_output(self, store):
         """A dash prints the page and nothing else."""

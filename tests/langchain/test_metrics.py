@@ -31,9 +31,7 @@ def test_agent_is_measured(spans: Spans) -> None:
     handler = AgentCallbackHandler(tracer_provider=spans.provider, meter_provider=measured.provider)
     agent = create_agent(ScriptedChat(script=[asks(("look", {"text": "x"})), says("done")]), [look], name="support")
     agent.invoke(question(), {"callbacks": [handler], "metadata": WHO})
-    found = measured.points()
-    measured.provider.shutdown()
-    counts = {name: sum(point.count for point in points) for name, points in found.items()}
+    counts, said = measured.close()
     assert {
         keys.METRIC_OPERATION_DURATION: 2,
         keys.METRIC_TOOL_DURATION: 1,
@@ -41,6 +39,5 @@ def test_agent_is_measured(spans: Spans) -> None:
         keys.TOOL_MARSHALING_DURATION: 1,
         keys.TOOL_DOWNSTREAM_DURATION: 1,
     }.items() <= counts.items()
-    said = [point.attributes for points in found.values() for point in points]
     assert {"look"} == {attributes[keys.TOOL_NAME] for attributes in said if keys.TOOL_NAME in attributes}
     assert not {"u-17", "s-9"} & {value for attributes in said for value in attributes.values()}

@@ -21,9 +21,7 @@ async def test_agent_is_measured(spans: Spans) -> None:
         request_metadata(user_id="u-17", session_id="s-9"),
     ):
         await support(*two_steps()).run("hi")
-    found = measured.points()
-    measured.provider.shutdown()
-    counts = {name: sum(point.count for point in points) for name, points in found.items()}
+    counts, said = measured.close()
     assert {
         keys.METRIC_OPERATION_DURATION: 2,
         keys.METRIC_TOOL_DURATION: 2,
@@ -31,7 +29,6 @@ async def test_agent_is_measured(spans: Spans) -> None:
         keys.TOOL_MARSHALING_DURATION: 2,
         keys.TOOL_DOWNSTREAM_DURATION: 2,
     }.items() <= counts.items()
-    said = [point.attributes for points in found.values() for point in points]
     named = {attributes[keys.TOOL_NAME] for attributes in said if keys.TOOL_NAME in attributes}
     assert {"search_web", "lookup_order"} == named
     assert not {"u-17", "s-9"} & {value for attributes in said for value in attributes.values()}

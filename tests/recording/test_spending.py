@@ -34,6 +34,11 @@ GPT = Call("openai", "gpt-4o")
 INPUT, OUTPUT = Decimal("2.5") / 10**6, Decimal(10) / 10**6  # USD a token, of gpt-4o
 
 
+COSTS = {
+    keys.LLM_COST, keys.STEP_COST, keys.STEP_MARGINAL_COST, keys.RUN_COST, keys.RUN_TOTAL_COST, keys.UNPRICED_MODELS,
+}  # fmt: skip
+
+
 def usd(given: int, made: int) -> float:
     """Return what tokens of gpt-4o cost."""
     return float(given * INPUT + made * OUTPUT)
@@ -258,6 +263,28 @@ def test_no_marginal_cost_where_a_part_is_missing():
 
     assert {} == ledger.step(9, book)
     assert [None, None, None, 2.0] == [ledger.step(at, book).get(keys.STEP_MARGINAL_COST) for at in (1, 2, 3, 4)]
+
+
+@pytest.mark.swallows
+@pytest.mark.logs_expected
+def test_prices_that_fail(spans: Spans, handler, monkeypatch):
+    """Spans end with their tokens and tools in their place where a price cannot be worked out; the failure counts."""
+    run(agent(asked(100, 10), said(200, 20)), handler)
+    before = [(span.name, sorted(set(span.attributes) - COSTS)) for span in spans.finished()]
+    failed = AgentCallbackHandler(tracer_provider=spans.provider)
+
+    def fails(*_: Any) -> None:
+        raise ArithmeticError
+
+    for name in ("cost", "rate"):
+        monkeypatch.setattr(PriceBook, name, fails)
+    monkeypatch.setattr(Ledger, "run", fails)
+    monkeypatch.setattr(Ledger, "step", fails)
+    run(agent(asked(100, 10), said(200, 20)), failed)
+    after = [(span.name, sorted(set(span.attributes) - COSTS)) for span in spans.finished()[len(before) :]]
+    assert before == after
+    assert 5 == failed.internal_errors
+    assert not failed.open_runs
 
 
 def test_names_are_bounded():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent_callbacks import Settings
+from agent_callbacks import Settings, settings
 from agent_callbacks.recording.values import Usage
 from agent_callbacks.tokens.overrides import PricesError, read
 from agent_callbacks.tokens.prices import Call, open_book
@@ -170,10 +170,20 @@ def test_environment(file):
 
 
 @pytest.mark.logs_expected
-def test_environment_does_not_stop_an_application(tmp_path: Path, caplog):
+def test_environment_does_not_stop_an_application(tmp_path: Path, caplog, monkeypatch):
     """A file that the environment names and that cannot be used is reported, and no price of its own holds."""
+    monkeypatch.setattr(settings, "_reported", set())
     path = tmp_path / "gone-away.toml"
 
     assert Settings.load({"AGENT_CALLBACKS_PRICES": str(path)}).prices is None
     assert "AGENT_CALLBACKS_PRICES" in caplog.text
+
+
+@pytest.mark.logs_expected
+def test_a_path_that_is_personal(caplog, monkeypatch):
+    """The log line about a file that cannot be used does not say whose it is."""
+    monkeypatch.setattr(settings, "_reported", set())
+    Settings.load({"AGENT_CALLBACKS_PRICES": "/home/ines.moreau@example.com/prices.toml"})
+    assert "[EMAIL" in caplog.text
+    assert "moreau" not in caplog.text
     assert "cannot be read" in caplog.text
