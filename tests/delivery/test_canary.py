@@ -7,6 +7,7 @@ import logging
 
 import requests
 from opentelemetry.exporter.otlp.proto.grpc import exporter as grpc_exporter
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcSpanExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -74,3 +75,16 @@ def test_reading_the_log_hides_nothing():
     record = logging.LogRecord("x", logging.ERROR, "x", 1, "%s", ("y",), None)
     assert otlp._status_log.filter(record)
     assert otlp._status_log.filter(logging.LogRecord("x", logging.ERROR, "x", 1, "plain", None, None))
+
+
+def test_the_grpc_exporter_has_what_a_probe_reads(monkeypatch):
+    """The doctor's probe calls the exporter's own client once: its place, its headers and whether it uses TLS."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "api-key=x")
+    exporter = GrpcSpanExporter()
+    try:
+        assert ("127.0.0.1:4317", True) == (exporter._endpoint, exporter._insecure)
+        assert ("api-key", "x") in tuple(exporter._headers)
+        assert callable(exporter._client.Export)
+    finally:
+        exporter.shutdown()
