@@ -6,6 +6,7 @@ back, so that the two cannot disagree.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -51,7 +52,7 @@ def is_rising(inputs: Sequence[int], threshold: float) -> bool:
     last = inputs[-3:]
     if len(last) < 3 or min(last[1:]) < ALERT_TOKENS:  # noqa: PLR2004 - two differences need three steps
         return False
-    return all(before > 0 and (now - before) / before > threshold for before, now in zip(last, last[1:], strict=False))
+    return all(before > 0 and (now - before) / before > threshold for before, now in itertools.pairwise(last))
 
 
 def context_multiple(inputs: Sequence[int], first: int | None = None) -> float | None:
