@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from agent_callbacks.metadata import request_metadata
     from agent_callbacks.privacy.sanitizer import Sanitizer
     from agent_callbacks.recording.manual import downstream, span
+    from agent_callbacks.recording.outcome import record_outcome
     from agent_callbacks.settings import Settings
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Settings",
     "configure",
     "downstream",
+    "record_outcome",
     "request_metadata",
     "span",
 ]
@@ -43,6 +45,7 @@ _HOMES: Final[Mapping[str, str]] = {
     "Settings": "agent_callbacks.settings",
     "configure": "agent_callbacks.delivery.configure",
     "downstream": "agent_callbacks.recording.manual",
+    "record_outcome": "agent_callbacks.recording.outcome",
     "request_metadata": "agent_callbacks.metadata",
     "span": "agent_callbacks.recording.manual",
 }

@@ -6,12 +6,14 @@ import difflib
 import logging
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast, get_args
 
 from agent_callbacks.convention.keys import ENVIRONMENT_PREFIX
 from agent_callbacks.convention.names import NamingConvention, NamingMode
 from agent_callbacks.metadata import CONTENT_LEVELS, ContentLevel
 from agent_callbacks.privacy.sanitizer import Sanitizer
+from agent_callbacks.tokens import overrides
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,7 +35,7 @@ class Settings:
 
     Raises:
         TypeError: An unknown setting, with the nearest known name.
-        ValueError: A value outside what the setting allows.
+        ValueError: A value outside what the setting allows; ``PricesError``, one of them, for the file of prices.
     """
 
     naming: NamingConvention = field(default_factory=NamingConvention)
@@ -53,6 +55,8 @@ class Settings:
     """What removes personal data and secrets; ``Sanitizer.disabled(reason=...)`` turns it off, visibly."""
     count_tokens: bool = True
     """Estimate tokens where the provider reports none."""
+    prices: str | Path | None = None
+    """A TOML file of prices of your own, in USD per million tokens, that goes before all others."""
     baggage_keys: tuple[str, ...] = ("user_id", "session_id", "variant", "user.id", "session.id")
     """Which OpenTelemetry baggage entries are read as request metadata; ``()`` reads none. Never written."""
     max_attribute_bytes: int = 32 * 1024
@@ -96,6 +100,7 @@ class Settings:
             if not isinstance(getattr(self, name), kind):
                 message = f"Settings({name}=...): must be a {kind.__name__}, not {type(getattr(self, name)).__name__}"
                 raise TypeError(message)
+        _check_prices(self.prices)
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, **given: Any) -> Settings:
@@ -148,6 +153,14 @@ def check_arguments(owner: str, unknown: Iterable[str], known: Sequence[str], se
         raise TypeError(f"{owner}(settings=...): must be a Settings, not {type(settings).__name__}")
 
 
+def _check_prices(path: object) -> None:
+    if path is None:
+        return
+    if not isinstance(path, (str, Path)):
+        raise TypeError(f"Settings(prices=...): must be a path, not {type(path).__name__}")
+    overrides.read(path)
+
+
 def _flag(text: str) -> bool:
     lowered = text.strip().lower()
     if lowered in {"1", "true", "yes", "on"}:
@@ -181,6 +194,11 @@ def _mode(text: str) -> NamingMode:
     raise ValueError
 
 
+def _prices(text: str) -> str:
+    overrides.read(text)
+    return text
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
@@ -195,6 +213,7 @@ _READERS: Final[Mapping[str, Callable[[str], object]]] = {
     "marginal_ratio_alert": _positive(float),
     "context_multiple_alert": _positive(float),
     "naming": lambda text: NamingConvention(mode=_mode(text)),
+    "prices": _prices,
 }
 # Read by other rooms: the key of pseudonyms, the store's place.
 _NOT_SETTINGS: Final = frozenset({"PSEUDONYM_KEY", "STORE"})
@@ -218,6 +237,8 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
             continue
         try:
             found[name] = _READERS[name](environ[variable])
+        except overrides.PricesError as error:
+            _report(variable, f"{error}; only the prices that are known otherwise hold")
         except (ValueError, OSError):
             _report(variable, "unreadable value; the default holds")
     if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":

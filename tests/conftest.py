@@ -181,6 +181,14 @@ class Spans:
         return "\n".join(lines(None, 0))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def prices_are_there() -> None:
+    """Let prices be loaded before the first test: a model that answers at once would be faster."""
+    from agent_callbacks.tokens.prices import open_book  # not before coverage looks
+
+    assert open_book().wait()
+
+
 @pytest.fixture
 def spans() -> Iterator[Spans]:
     """Give a tracer provider of this test alone, and its spans."""

@@ -27,7 +27,7 @@ BELOW: Final[dict[str, frozenset[str]]] = {
     "privacy": frozenset(),
     "convention": frozenset({"metadata", "values"}),
     "tokens": frozenset({"values"}),
-    "settings": frozenset({"convention", "metadata", "privacy"}),
+    "settings": frozenset({"convention", "metadata", "privacy", "tokens"}),
     "recording": FLOOR,
     "store": frozenset({"convention"}),
     "delivery": frozenset({"convention", "metadata", "privacy", "process", "settings", "store", "version"}),
@@ -35,7 +35,7 @@ BELOW: Final[dict[str, frozenset[str]]] = {
     "reading": frozenset({"metadata", "recording", "values"}),
     "langchain": FLOOR | {"recording", "process", "reading"},
     "llamaindex": FLOOR | {"recording", "process", "reading"},
-    "analysis": frozenset({"convention", "privacy", "store", "tokens"}),
+    "analysis": frozenset({"convention", "privacy", "store", "tokens", "values"}),
     "lint": frozenset({"analysis", "convention", "privacy", "store", "tokens", "version"}),
 }
 """What each room may import beside itself; a room that is not listed (cli, testing) stands on top."""

@@ -21,6 +21,7 @@ PUBLIC: Final = [
     "Settings",
     "configure",
     "downstream",
+    "record_outcome",
     "request_metadata",
     "span",
 ]

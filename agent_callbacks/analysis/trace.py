@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from opentelemetry.trace import format_span_id, format_trace_id
 
 from agent_callbacks.analysis import console, otlp
+from agent_callbacks.analysis.outcome import RunOutcome, is_evaluation, outcomes
 from agent_callbacks.analysis.span import Event, Link, Span, TraceError, attributes_of
 from agent_callbacks.store import schema
 from agent_callbacks.store.read import Store, StoredSpan
@@ -31,6 +32,13 @@ class Trace:
 
     trace_id: str
     spans: tuple[Span, ...]
+    evaluations: tuple[Span, ...] = ()
+    """The short spans of ``record_outcome``, which are written when the run is long over: none of its time or tree."""
+
+    @functools.cached_property
+    def outcomes(self) -> tuple[RunOutcome, ...]:
+        """What the application, or an evaluator, said of the run, in the order it was said."""
+        return outcomes((*self.spans, *self.evaluations))
 
     @property
     def root(self) -> Span:
@@ -149,11 +157,16 @@ def traces(spans: Iterable[Span]) -> list[Trace]:
     known: dict[str, dict[str, Span]] = {}
     for span in spans:
         known.setdefault(span.trace_id, {})[span.span_id] = span
-    found = [
-        Trace(trace_id, tuple(sorted(members.values(), key=lambda span: (span.start_ns, span.span_id))))
-        for trace_id, members in known.items()
-    ]
+    found = [_trace(trace_id, members.values()) for trace_id, members in known.items()]
     return sorted(found, key=lambda trace: (trace.start_ns, trace.trace_id))
+
+
+def _trace(trace_id: str, members: Iterable[Span]) -> Trace:
+    ordered = sorted(members, key=lambda span: (span.start_ns, span.span_id))
+    apart = tuple(filter(is_evaluation, ordered))
+    if len(apart) == len(ordered):  # the run itself is elsewhere
+        return Trace(trace_id, apart)
+    return Trace(trace_id, tuple(span for span in ordered if not is_evaluation(span)), apart)
 
 
 def _read(path: Path) -> Iterator[Span]:

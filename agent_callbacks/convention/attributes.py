@@ -70,6 +70,7 @@ _USAGE: Final = (
     # Both spellings until the rename of October 2026 has settled: Phoenix reads only the older one.
     ("cache_write", (keys.USAGE_CACHE_WRITE, keys.USAGE_CACHE_CREATION)),
     ("reasoning", (keys.USAGE_REASONING,)),
+    ("cache_write_1h", (keys.USAGE_CACHE_WRITE_1H,)),
 )
 
 
@@ -159,6 +160,8 @@ def model_result(value: ModelResult, clean: Cleaner) -> Attributes:
     found: Attributes = {}
     if value.model:
         found[keys.RESPONSE_MODEL] = clean.text(value.model)
+    if value.service_tier:
+        found[keys.SERVICE_TIER] = clean.text(value.service_tier, _MAX_LABEL)
     if value.response_id:
         found[keys.RESPONSE_ID] = clean.identity(value.response_id)
     if value.finish_reasons:

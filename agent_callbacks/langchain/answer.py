@@ -54,7 +54,15 @@ def model_result(response: object) -> ModelResult:
         tuple([one.generation for one in answers]),
         calls,
         chars,
+        _service_tier(answers, about),
     )
+
+
+def _service_tier(answers: list[_Answer], about: Loose) -> str | None:
+    for holder in (*(one.metadata for one in answers), about):
+        if (found := text(holder.get("service_tier"))) is not None:
+            return found
+    return None
 
 
 def output_message(generation: object) -> dict[str, object]:

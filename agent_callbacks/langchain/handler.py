@@ -13,7 +13,7 @@ from agent_callbacks.langchain.run import chain_run, stopped
 from agent_callbacks.langchain.tool import retrieval, tool_call
 from agent_callbacks.metadata import EMPTY
 from agent_callbacks.reading.shape import count, member, run_key, text
-from agent_callbacks.recording.guard import attempted, guarded
+from agent_callbacks.recording.guard import attempted, guarded, guarded_only
 from agent_callbacks.recording.recorder import Recorder
 from agent_callbacks.recording.values import (
     AgentRun,
@@ -210,12 +210,12 @@ class AgentCallbackHandler(HandlerBase):
         value = attempted(self, ModelCall("text_completion"), model_call, "text_completion", *given)
         self._recorder.start(run_key(run_id), run_key(parent_run_id), value)
 
-    @guarded
+    @guarded_only
     def on_llm_new_token(self, token: Any = "", *, chunk: Any = None, run_id: UUID | None = None, **_: Any) -> None:
         """Note a streamed chunk."""
         self._recorder.chunk(run_key(run_id), token if chunk is None else chunk, first_chunk_kind)
 
-    @guarded
+    @guarded_only
     def on_stream_event(self, event: Any = None, *, run_id: UUID | None = None, **_: Any) -> None:
         """Note a streamed event; ``stream_events(version="v3")`` fires only these."""
         self._recorder.chunk(run_key(run_id), event, first_chunk_kind)

@@ -19,7 +19,6 @@ from agent_callbacks.recording.values import (
     Asked,
     ChainRun,
     Outcome,
-    Ran,
     RequestedTool,
     Resumed,
     Retried,
@@ -232,8 +231,6 @@ class Agents(Streams):
 
     def end_tool(self, place: Place, result: object, outcome: Outcome | None, error: BaseException | None) -> None:
         """Close a tool call of an agent: an error exits as a normal result, waiting for a human as none."""
-        if place.ran_ns is not None:
-            self.recorder.note(place.id, Ran(place.ran_ns))
         run, output = place.run, member(result, "tool_output")
         if error is None and outcome is None and output is None:
             outcome = stopped(place.error) or ("cancelled" if place.cancelled else None)

@@ -23,6 +23,8 @@ _FINISH_KEYS: Final = ("finish_reason", "stop_reason", "stopReason", "finishReas
 _CHOICE_KEYS: Final = ("choices", "candidates", "generations", "results", "output")
 _MODEL_KEYS: Final = ("model", "model_version", "modelVersion", "modelId", "model_id")
 _ID_KEYS: Final = ("id", "response_id", "responseId", "generation_id")
+_DETAIL_ENDINGS: Final = ("_details", "tokens", "units", "cache_creation")
+_TIER_KEYS: Final = ("service_tier",)
 # Bedrock's InvokeModel counts in the headers of its answer.
 _HEADERS: Final[Mapping[str, str]] = {
     "x-amzn-bedrock-input-token-count": "inputTokens", "x-amzn-bedrock-output-token-count": "outputTokens",
@@ -56,6 +58,7 @@ def model_result(response: object, before: object = None) -> ModelResult:
         ((said, stopped),) if response is not None else (),
         calls,
         chars,
+        _first(raw, _TIER_KEYS) or _first(earlier, _TIER_KEYS),
     )
 
 
@@ -99,7 +102,7 @@ def _reports(response: object, raw: Loose, earlier: Loose) -> Iterator[object]:
 def _flat(found: object) -> Loose:
     """Return a report of tokens as plain dictionaries, the details in it too."""
     report = _loose(found)
-    details = {key: _loose(value) for key, value in report.items() if key.endswith(("_details", "tokens", "units"))
+    details = {key: _loose(value) for key, value in report.items() if key.endswith(_DETAIL_ENDINGS)
                and not isinstance(value, (int, float)) and value is not None}  # fmt: skip
     flat = {**report, **details} if details else report
     # Cohere counts one level further down.

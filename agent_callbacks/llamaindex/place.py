@@ -106,8 +106,8 @@ class Place:
     """
 
     __slots__ = (
-        "__weakref__", "announced", "around", "attempts", "below", "call_id", "cancelled", "entered_ns", "error",
-        "forms", "held", "holder", "id", "instance", "key", "last", "name", "owns", "previous", "ran_ns", "role", "run",
+        "__weakref__", "announced", "around", "attempts", "below", "call_id", "cancelled", "error",
+        "forms", "held", "holder", "id", "instance", "key", "last", "name", "owns", "previous", "role", "run",
         "said", "scope", "step", "twin", "watched",
     )  # fmt: skip
 
@@ -137,9 +137,7 @@ class Place:
         self.cancelled = False
         self.announced = False
         self.error: BaseException | None = None
-        self.entered_ns = 0
         self.attempts = 0
-        self.ran_ns: int | None = None
         self.last: object = None
         self.previous: object = None
         self.said: list[str] | None = None

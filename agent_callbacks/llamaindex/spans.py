@@ -7,7 +7,6 @@ one operation: the outer.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 from llama_index_instrumentation.dispatcher import active_instrument_tags
@@ -151,7 +150,6 @@ class Spans(Agents):
             place.role = "inner"
             return place
         if parent is not None and parent.role == "tool" and parent.name == name:
-            place.entered_ns = time.time_ns()
             return place
         self.recorder.start(call.id, call.parent_key, tool_call(call))
         return place.own()
@@ -224,9 +222,8 @@ class Spans(Agents):
             self.release(place)
 
     def _end_body(self, place: Place, outcome: Outcome | None, error: BaseException | None) -> None:
-        """Tell the call around it how the tool's own function ended, and how long it ran."""
+        """Tell the call around it how the tool's own function ended."""
         around = place.around or place
-        around.ran_ns = time.time_ns() - place.entered_ns
         around.error = place.error
         self.end(place, RunResult(outcome=outcome or "success"), error)
 

@@ -51,6 +51,10 @@ _CACHE_WRITE_PARTS: Final[tuple[_Path, ...]] = (
     ("input_token_details", "ephemeral_5m_input_tokens"),
     ("input_token_details", "ephemeral_1h_input_tokens"),
 )
+_CACHE_WRITE_1H: Final[tuple[_Path, ...]] = (
+    ("input_token_details", "ephemeral_1h_input_tokens"),
+    ("cache_creation", "ephemeral_1h_input_tokens"),
+)
 _REASONING: Final[tuple[_Path, ...]] = (
     *(("output_token_details", f"{tier}reasoning") for tier in _TIERS),
     ("completion_tokens_details", "reasoning_tokens"),
@@ -103,6 +107,7 @@ def reported_usage(report: Loose) -> Usage | None:
     reasoning_key, reasoning = _first(report, _REASONING)
     parts = [found for _, found in (_first(report, (path,)) for path in _CACHE_WRITE_PARTS) if found is not None]
     write = max(sum(parts), write or 0) if parts else write
+    long = _first(report, _CACHE_WRITE_1H)[1] or None
     outside = _OUTSIDE.get(given_key, _NOWHERE)
     beside = ((read or 0) if read_key in outside else 0) + ((write or 0) if write_key in outside else 0)
     given = (given or 0) + beside
@@ -110,7 +115,7 @@ def reported_usage(report: Loose) -> Usage | None:
     given, output = _inclusive(given, output, (read or 0) + (write or 0), reasoning or 0, _first(report, _TOTAL)[1])
     if not given and not output:
         return None
-    return Usage(given or None, output, read, write, reasoning)
+    return Usage(given or None, output, read, write, reasoning, long)
 
 
 def _plain(report: Loose) -> Usage | None:

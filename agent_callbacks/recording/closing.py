@@ -12,8 +12,9 @@ from opentelemetry.trace import SpanContext, TraceFlags, set_span_in_context
 from agent_callbacks.convention import keys
 from agent_callbacks.recording import live, process, tally
 from agent_callbacks.recording.desk import Desk
-from agent_callbacks.recording.guard import guarded
+from agent_callbacks.recording.guard import attempted, guarded_only
 from agent_callbacks.recording.operation import AgentScope, Operation, Step
+from agent_callbacks.recording.spending import spent
 from agent_callbacks.recording.steps import asked_tools
 from agent_callbacks.recording.values import (
     AgentRun,
@@ -49,6 +50,7 @@ class Closing(Desk):
         if usage is not None:
             found.update(self.writer.usage(usage, method))
             self._add_tokens(operation, usage.input or 0, usage.output or 0)
+        found.update(spent(operation, result, usage, self.prices, partial=partial))
         if operation.stream is not None:
             found.update(tally.stream_times(operation.stream, operation.start_ns, usage))
         scope = operation.scope
@@ -112,16 +114,19 @@ class Closing(Desk):
         self._sweep(operation, outcome, now)
         if operation.agent is not None:
             self._close_agent(operation, operation.agent, outcome, error)
-            found.update(tally.run_totals(operation.agent))
-        if isinstance(operation.value, ToolCall):
-            found.update(
-                tally.tool_times(operation.intervals, operation.start_ns, now, operation.asked_ns, operation.ran_ns)
-            )
+            found.update(tally.run_totals(operation.agent) | operation.agent.ledger.run(self.prices))
+        if operation.waits is not None:
+            found.update(tally.tool_times(operation, operation.waits, now, self.writer))
+        if operation.parent is None:
+            found[keys.RUN_HANDLER_DURATION] = operation.meter.spent_ns / 1e9
         if operation.own_span is not None:
             found.update(operation.notes)
             self.writer.close(
                 operation.own_span, outcome, now, found, operation.identity, error=error, description=description
             )
+            if self.metrics is not None:
+                taken = now - operation.start_ns
+                attempted(self, None, self.metrics.operation, operation.own_span, taken, operation.identity, found)
         self._leave(operation, outcome, now)
 
     def _leave(self, operation: Operation, outcome: Outcome, now: int) -> None:
@@ -134,7 +139,7 @@ class Closing(Desk):
             operation.forget_task()
             operation.forget_task = None  # it refers to the operation
         if isinstance(operation.value, ModelCall | Embedding | Retrieval):
-            operation.waited(operation.start_ns, now)
+            operation.waited(operation.key, operation.start_ns, now, tally.peer(operation.value))
         if operation.placed is not None:
             operation.placed.open -= 1
             operation.placed.last_ns = max(operation.placed.last_ns, now)
@@ -165,6 +170,7 @@ class Closing(Desk):
         if outer is not None and outer.agent is not None:
             outer.agent.total_input_tokens += agent.total_input_tokens
             outer.agent.total_output_tokens += agent.total_output_tokens
+            outer.agent.ledger.total.merge(agent.ledger.total)
         self._remember_thread(operation, outcome)
 
     def _remember_thread(self, operation: Operation, outcome: Outcome) -> None:
@@ -194,9 +200,10 @@ class Closing(Desk):
             if agent.steps.pop(step.index, None) is not step:
                 continue
             self.shared.steps.pop(step.span.get_span_context().span_id, None)
-            self.writer.close(
-                step.span, step.outcome, step.last_ns, tally.step_totals(step), step.identity, error=step.error
-            )
+            totals = tally.step_totals(step) | agent.ledger.step(step.index, self.prices)
+            self.writer.close(step.span, step.outcome, step.last_ns, totals, step.identity, error=step.error)
+            if self.metrics is not None:
+                attempted(self, None, self.metrics.step, step.span, step.identity, totals)
 
     def _found(self, agent: AgentScope, value: ToolCall) -> None:
         """Strike a tool that runs after all off the list of those that do not exist."""
@@ -259,13 +266,13 @@ class Closing(Desk):
             child.recorder._abandon_tree(child)  # noqa: SLF001 - another instance of this class
         self.abandon(operation, "abandoned")
 
-    @guarded
+    @guarded_only
     def _stop_lingering(self, body: live.Body) -> None:
         operation = body.target
         if isinstance(operation, Operation):
             operation.recorder.abandon(operation)
 
-    @guarded
+    @guarded_only
     def _task_done(self, operation: Operation, cancelled: bool) -> None:  # noqa: FBT001 - a callback's argument
         """Close a root whose task is over; one whose stream still exists is left to the stream."""
         if operation.key in self._open and operation.body is not None and live.finished(operation.body):

@@ -8,11 +8,12 @@ from opentelemetry import trace
 
 from agent_callbacks.convention import keys
 from agent_callbacks.convention.names import Namer
-from agent_callbacks.recording import process
+from agent_callbacks.recording import metrics, process
 from agent_callbacks.recording.failure import error_type
 from agent_callbacks.recording.processor import install_processor
 from agent_callbacks.recording.writer import SpanWriter
 from agent_callbacks.settings import Settings
+from agent_callbacks.tokens.prices import open_book
 from agent_callbacks.version import __version__
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ class Desk:
         """
         self.settings = settings or process.settings() or Settings.load()
         self.enabled = self.settings.enabled
+        self.prices = open_book(self.settings.prices)
+        if self.enabled:
+            self.prices.load()
         self._inner_spans = self.settings.inner_spans
         self.internal_errors = 0
         """Failures of ours that were kept from the agent."""
@@ -76,6 +80,13 @@ class Desk:
         )
         install_processor(provider)
         self.writer = SpanWriter(tracer, self.settings, namer, self._reader)
+        self._namer = namer
+        self._measure(self._meter_provider or metrics.global_provider())
+
+    def _measure(self, provider: MeterProvider) -> None:
+        """Record metrics to *provider* from now on; ``metrics`` is None where nobody would read them."""
+        self._measured = provider
+        self.metrics = metrics.bind(provider, self._namer) if self.enabled else None
 
     @property
     def last_trace_id(self) -> str | None:
@@ -88,6 +99,8 @@ class Desk:
         if provider is not self._provider:
             self.abandon_all()
             self._use(provider)
+        if self._meter_provider is None and metrics.global_provider() is not self._measured:
+            self._measure(metrics.global_provider())
         if isinstance(provider, trace.ProxyTracerProvider | trace.NoOpTracerProvider):
             process.warn_once("provider", _NO_PROVIDER)
 

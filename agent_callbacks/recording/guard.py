@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast
+
+from agent_callbacks.recording.meter import touched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Guarded", "attempted", "attribute", "guarded"]
+__all__ = ["Guarded", "attempted", "attribute", "guarded", "guarded_only"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -23,7 +26,28 @@ class Guarded(Protocol):
 
 
 def guarded(method: Callable[_P, None]) -> Callable[_P, None]:
-    """Keep every failure of *method*, whose object is ``Guarded``, from the user's agent."""
+    """Keep every failure of *method*, whose object is ``Guarded``, from the agent, and add its time to the run's.
+
+    For what a framework calls; what is called for each token, or inside a callback, takes ``guarded_only``.
+    """
+
+    @functools.wraps(method)
+    def safe(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        began = perf_counter_ns()
+        try:
+            method(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - the purpose of the guard
+            cast("Guarded", args[0]).swallowed(error)
+        meter = touched.meter
+        if meter is not None:
+            meter.spent_ns += perf_counter_ns() - began
+            touched.meter = None
+
+    return safe
+
+
+def guarded_only(method: Callable[_P, None]) -> Callable[_P, None]:
+    """Keep every failure of *method*, whose object is ``Guarded``, from the user's agent; its time is not measured."""
 
     @functools.wraps(method)
     def safe(*args: _P.args, **kwargs: _P.kwargs) -> None:

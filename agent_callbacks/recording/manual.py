@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from opentelemetry.context import Context
+    from opentelemetry.trace import TracerProvider
 
     from agent_callbacks.recording.writer import SpanWriter
 
-__all__ = ["downstream", "span"]
+__all__ = ["default_recorder", "downstream", "recorder_on", "span"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -51,7 +52,7 @@ class span:  # noqa: N801 - reads as a verb where it is used, like contextlib's 
     def __enter__(self) -> Span:
         context = otel_context.get_current()
         operation = _operation()
-        writer = _default_writer() if operation is None else operation.recorder.writer
+        writer = default_recorder().writer if operation is None else operation.recorder.writer
         request = current_request(context)
         base = operation.base if operation is not None else {} if request is None else writer.request(request)
         inner = writer.open_manual(self._name, context, time.time_ns(), base, self._attributes or {})
@@ -89,19 +90,24 @@ class span:  # noqa: N801 - reads as a verb where it is used, like contextlib's 
 def downstream(peer: str) -> Generator[None]:
     """Count the time inside the block as time the tool around it waits for *peer*; outside a tool it does nothing.
 
-    Blocks may overlap each other and instrumented calls: no second is counted twice.
+    This is also the way for what no instrumentation sees: disk, a subprocess, a lock. Blocks may overlap each other and
+    instrumented calls, in threads and tasks too: no second is counted twice. A block that outlasts the tool counts
+    until its end.
 
     Args:
-        peer: What is waited for, such as ``"crm.lookup"``: for the reader of the code.
+        peer: What is waited for, such as ``"crm.lookup"``. Few distinct values; it stands, sanitized, with its time on
+            the tool's span (``agent_callbacks.tool.downstream_peers``).
     """
-    del peer
+    peer = str(peer)  # whatever users give is told only when the tool ends, too late for an error of theirs
     operation = _operation()
-    start_ns = time.time_ns()
+    start_ns, block = time.time_ns(), object()
+    if operation is not None:
+        operation.waiting(block, start_ns, lambda: peer)
     try:
         yield
     finally:
         if operation is not None:
-            operation.waited(start_ns, time.time_ns())
+            operation.waited(block, start_ns, time.time_ns(), peer)
 
 
 def _operation() -> Operation | None:
@@ -209,8 +215,13 @@ class _NoMessages:
         return message
 
 
-def _default_writer() -> SpanWriter:
-    """Return the writer for spans outside any run: the global provider's, under the process's settings."""
+def default_recorder() -> Recorder:
+    """Return what records outside any run: to the global provider, under the process's settings."""
     recorder = process.once(("recorder", process.settings()), lambda: Recorder(_NoMessages()))
     recorder.follow_global()
-    return recorder.writer
+    return recorder
+
+
+def recorder_on(provider: TracerProvider) -> Recorder:
+    """Return what records outside any run to *provider*, under the process's settings."""
+    return Recorder(_NoMessages(), provider)

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.trace import INVALID_SPAN, Span, SpanContext, Status, StatusCode
 
 from agent_callbacks.metadata import EMPTY
+from agent_callbacks.recording.meter import Meter, touched
+from agent_callbacks.recording.spending import Ledger
 from agent_callbacks.recording.steps import StepState
 from agent_callbacks.recording.values import ModelCall, RequestedTool, ToolCall
+from agent_callbacks.recording.waits import Waits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from agent_callbacks.convention.attributes import Attributes
     from agent_callbacks.metadata import ContentLevel, Request
@@ -73,8 +76,8 @@ class AgentScope:
     """
 
     __slots__ = (
-        "calls", "input_tokens", "missing", "model_calls", "name", "names", "output_tokens", "said", "state", "steps",
-        "tool_calls", "total_input_tokens", "total_output_tokens",
+        "calls", "input_tokens", "ledger", "missing", "model_calls", "name", "names", "output_tokens", "said", "state",
+        "steps", "tool_calls", "total_input_tokens", "total_output_tokens",
     )  # fmt: skip
 
     def __init__(self, name: str | None, names: tuple[str | None, ...]) -> None:
@@ -86,6 +89,7 @@ class AgentScope:
         self.steps: dict[int, Step] = {}
         self.calls: dict[Key, Operation] = {}
         self.missing: list[tuple[RequestedTool, Step, int]] = []
+        self.ledger = Ledger()
         self.model_calls = 0
         self.tool_calls = 0
         self.input_tokens = 0
@@ -114,14 +118,14 @@ class Operation:
     ``hangs_on`` is the operation whose span children hang on, None while it is this one; ``step`` is the
     step its body works for now; ``placed`` is the step that counts it as open; ``user_span`` is the span the
     user has open around it, if any, and ``user_step`` the step at that time; ``asked_ns`` is when the model asked for
-    this tool and ``ran_ns`` how long the tool's own function ran, in nanoseconds, where that is known.
+    this tool, in nanoseconds, ``waits`` what it waits for, and ``meter`` adds up what recording the whole run takes.
     """
 
     __slots__ = (
         "agent", "ambient", "asked_ns", "base", "body", "children", "error", "forget_task", "hangs_on", "identity",
-        "intervals", "key", "last_ns", "level", "notes", "outcome", "own_span", "parent", "placed", "prompt",
-        "prompt_chars", "ran_ns", "recorder", "request", "said", "search", "start_ns", "step", "stream", "user_bytes",
-        "user_span", "user_step", "value",
+        "key", "last_ns", "level", "meter", "notes", "outcome", "own_span", "parent", "placed", "prompt",
+        "prompt_chars", "recorder", "request", "said", "search", "start_ns", "step", "stream", "user_bytes",
+        "user_span", "user_step", "value", "waits",
     )  # fmt: skip
 
     def __init__(self, recorder: Recorder, key: Key, parent: Operation | None, value: Start, start_ns: int) -> None:
@@ -129,6 +133,8 @@ class Operation:
         self.recorder = recorder
         self.key = key
         self.parent = parent
+        self.meter: Meter = Meter() if parent is None else parent.meter
+        touched.meter = self.meter
         self.value = value
         self.start_ns = start_ns
         self.last_ns = start_ns
@@ -155,9 +161,8 @@ class Operation:
         self.notes: Attributes = {}
         self.outcome: Outcome | None = None
         self.error: tuple[int, str] | None = None
-        self.intervals: list[tuple[int, int]] = []
+        self.waits = Waits(start_ns) if type(value) is ToolCall else None
         self.asked_ns: int | None = None
-        self.ran_ns: int | None = None
         self.search: Search | None = None
         self.forget_task: Callable[[], None] | None = None
 
@@ -189,16 +194,31 @@ class Operation:
         """Whether this is a model call that has answered in chunks."""
         return self.stream is not None and isinstance(self.value, ModelCall)
 
-    def waited(self, start_ns: int, end_ns: int) -> None:
-        """Note at every tool around here that it waited for something outside.
+    def waiting(self, wait: object, start_ns: int, peer: Callable[[], str]) -> None:
+        """Note at every tool around here that *wait* began at *start_ns*; *peer* says for whom, if it does not end."""
+        for waits in self._waits():
+            waits.begin(wait, start_ns, peer)
 
-        From *start_ns* to *end_ns*, in nanoseconds of Unix time.
+    def waited(self, wait: object, start_ns: int, end_ns: int, peer: str) -> None:
+        """Note at every tool around here that it waited for *peer*.
+
+        From *start_ns* to *end_ns*, in nanoseconds of Unix time; *wait* is what ``waiting`` was told.
         """
+        for waits in self._waits():
+            waits.end(wait, start_ns, end_ns, peer)
+
+    def _waits(self) -> Iterator[Waits]:
         at: Operation | None = self
         while at is not None:
-            if isinstance(at.value, ToolCall):
-                at.intervals.append((start_ns, end_ns))
+            if at.waits is not None:
+                yield at.waits
             at = at.parent
+
+    def running(self) -> Iterator[Operation]:
+        """Yield what is open below this operation, at any depth."""
+        for child in list(self.children.values()):
+            yield child
+            yield from child.running()
 
     # --- live.Target: what user code reaches through the current span ----------------------------------------------
 

@@ -9,8 +9,9 @@ from opentelemetry.sdk.trace import TracerProvider as SdkTracerProvider
 from opentelemetry.trace import SpanKind
 
 from agent_callbacks.convention import keys
+from agent_callbacks.convention.peers import peer_of
 from agent_callbacks.recording import live, process
-from agent_callbacks.recording.guard import guarded
+from agent_callbacks.recording.guard import guarded_only
 from agent_callbacks.recording.operation import Operation, Step
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class ForeignSpans(SpanProcessor):
         if len(self._open):
             self._ended(span)
 
-    @guarded
+    @guarded_only
     def _started(self, span: Span, parent_context: Context | None) -> None:
         body = live.body_of(parent_context)
         operation = None if body is None else body.target
@@ -59,18 +60,21 @@ class ForeignSpans(SpanProcessor):
         step = None if parent is None else self._shared.steps.get(parent.span_id)
         if step is not None:
             step.foreign += 1
+        if span.kind is SpanKind.CLIENT:
+            operation.waiting(context.span_id, span.start_time or 0, lambda: peer_of(span.name, span.attributes))
         if step is not None or span.kind is SpanKind.CLIENT:
             self._open[context.span_id] = (step, operation)
 
-    @guarded
+    @guarded_only
     def _ended(self, span: ReadableSpan) -> None:
         context = span.get_span_context()
         found = None if context is None else self._open.pop(context.span_id)
-        if found is None:
+        if context is None or found is None:
             return
         step, operation = found
         if span.kind is SpanKind.CLIENT and span.start_time is not None and span.end_time is not None:
-            operation.waited(span.start_time, span.end_time)
+            named = peer_of(span.name, span.attributes)
+            operation.waited(context.span_id, span.start_time, span.end_time, named)
         if step is not None and span.end_time is not None:
             step.foreign -= 1
             step.last_ns = max(step.last_ns, span.end_time)

@@ -15,7 +15,8 @@ from agent_callbacks.convention import keys
 from agent_callbacks.recording import live
 from agent_callbacks.recording.closing import UNKNOWN_TOOL_ERROR
 from agent_callbacks.recording.failure import error_type
-from agent_callbacks.recording.guard import attempted, guarded
+from agent_callbacks.recording.guard import attempted, guarded_only
+from agent_callbacks.recording.meter import touched
 from agent_callbacks.recording.opening import Opening
 from agent_callbacks.recording.operation import Operation, Stream
 from agent_callbacks.recording.steps import model_failed
@@ -28,7 +29,6 @@ from agent_callbacks.recording.values import (
     ModelCall,
     ModelResult,
     Outcome,
-    Ran,
     Result,
     Resumed,
     Retried,
@@ -83,6 +83,7 @@ class Recorder(Opening):
             return
         if operation.recorder is not self:
             return
+        touched.meter = operation.meter
         operation.last_ns = time.time_ns()
         match fact:
             case Interrupted():
@@ -96,8 +97,6 @@ class Recorder(Opening):
                 self._happened(operation, fact)
             case Asked() if operation.agent is not None:
                 self._asked_at_all(operation.agent, fact.tools)
-            case Ran():
-                operation.ran_ns = fact.duration_ns
             case Returned() if operation.body is not None:
                 self._went_on(operation, operation.body)
             case _:
@@ -121,7 +120,7 @@ class Recorder(Opening):
         body = None if operation is None else operation.body
         return contextlib.nullcontext() if body is None else live.visit(body)
 
-    @guarded
+    @guarded_only
     def write(self, operation: Operation, change: Callable[[SpanWriter, Span, int], int | None]) -> None:
         """Let user code change the span that is current inside *operation*'s body, through the writer and within room.
 
@@ -205,6 +204,7 @@ class Recorder(Opening):
         if operation.recorder is not self:
             return None
         del self._open[key]
+        touched.meter = operation.meter
         return operation
 
     def _model_failed(self, operation: Operation) -> None:

@@ -6,16 +6,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from agent_callbacks.convention import keys
-from agent_callbacks.recording.values import ModelResult, Usage
+from agent_callbacks.recording.values import Embedding, ModelCall, ModelResult, Retrieval, Usage
 from agent_callbacks.tokens.estimate import estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
-    from agent_callbacks.convention.attributes import Attributes
-    from agent_callbacks.recording.operation import AgentScope, Step, Stream
+    from agent_callbacks.convention.attributes import Attributes, Cleaner
+    from agent_callbacks.recording.operation import AgentScope, Operation, Step, Stream
+    from agent_callbacks.recording.waits import Waits
 
 _NS: Final = 1e9
+_MAX_PEER: Final = 128  # bytes
+_UNKNOWN: Final = "unknown"
+BLOCKS: Final = "blocks"
+"""``TOOL_DOWNSTREAM_METHOD`` where spans of others cannot be seen, so that only what is marked by hand counts."""
 
 
 def counted(result: ModelResult, prompt_chars: int, *, may_estimate: bool) -> tuple[Usage | None, str]:
@@ -52,27 +57,46 @@ def stream_times(stream: Stream, start_ns: int, usage: Usage | None) -> Attribut
     return found
 
 
-def tool_times(
-    intervals: Iterable[tuple[int, int]], start_ns: int, end_ns: int, asked_ns: int | None, ran_ns: int | None
-) -> Attributes:
-    """Return how long a tool queued, waited for others and was handed in and out.
+def peer(value: ModelCall | Embedding | Retrieval) -> str:
+    """Return whom a call of ours waits for: the model's host or provider, the retriever's source."""
+    if isinstance(value, Retrieval):
+        return value.source
+    return value.server_address or value.provider or _UNKNOWN
 
-    Waiting is the union of *intervals*, clipped to the tool. Queuing runs from *asked_ns*, when the model had asked for
-    it, to *start_ns*. Marshaling is what is left of the tool beside its own function, which ran for *ran_ns*
-    nanoseconds, or beside its waiting where the framework does not tell the function from itself.
+
+def tool_times(operation: Operation, waits: Waits, end_ns: int, clean: Cleaner) -> Attributes:
+    """Return how long a tool queued, waited for others, for whom, and what is left.
+
+    Waiting is the union of what *waits* was told, clipped to the tool: client spans at any depth, a sub-agent's model
+    calls among them, and ``downstream()`` blocks. Marshaling is the rest. Queuing runs from when the model had asked
+    for it to its start. Peers are in the order of their time, the longest first; where one was waited for inside a wait
+    for another, both have that time.
     """
-    waited, reached = 0, start_ns
-    for begin, end in sorted(intervals):
-        begin, end = max(begin, reached), min(end, end_ns)  # noqa: PLW2901 - clipped
-        if end > begin:
-            waited += end - begin
-            reached = end
+    for child in operation.running():
+        if isinstance(child.value, ModelCall | Embedding | Retrieval):
+            waits.end(child.key, child.start_ns, end_ns, peer(child.value))
+    waited, peers = waits.close(end_ns)
     found: Attributes = {
         keys.TOOL_DOWNSTREAM_DURATION: waited / _NS,
-        keys.TOOL_MARSHALING_DURATION: max(0, end_ns - start_ns - (waited if ran_ns is None else ran_ns)) / _NS,
+        keys.TOOL_MARSHALING_DURATION: max(0, end_ns - operation.start_ns - waited) / _NS,
     }
-    if asked_ns is not None:
-        found[keys.TOOL_QUEUE_DURATION] = max(0, start_ns - asked_ns) / _NS
+    if peers:
+        ranked = sorted(_cleaned(peers, clean).items(), key=lambda pair: (-pair[1], pair[0]))
+        found[keys.TOOL_DOWNSTREAM_PEERS] = tuple(name for name, _ in ranked)
+        found[keys.TOOL_DOWNSTREAM_PEER_DURATIONS] = tuple(length / _NS for _, length in ranked)
+    if operation.recorder.shared.processor is None:
+        found[keys.TOOL_DOWNSTREAM_METHOD] = BLOCKS
+    if operation.asked_ns is not None:
+        found[keys.TOOL_QUEUE_DURATION] = max(0, operation.start_ns - operation.asked_ns) / _NS
+    return found
+
+
+def _cleaned(peers: Mapping[str, int], clean: Cleaner) -> dict[str, int]:
+    """Return *peers* by their cleaned names; of two that read alike, the longer time: a sum could count one twice."""
+    found: dict[str, int] = {}
+    for name, length in peers.items():
+        shown = clean.text(name, _MAX_PEER) or _UNKNOWN
+        found[shown] = max(length, found.get(shown, 0))
     return found
 
 

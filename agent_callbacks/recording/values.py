@@ -100,13 +100,17 @@ class ModelCall:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider reports them; ``input`` includes the cached ones, ``output`` the reasoning ones."""
+    """Tokens as the provider reports them; ``input`` includes the cached ones, ``output`` the reasoning ones.
+
+    ``cache_write_1h`` is the part of ``cache_write`` that goes to Anthropic's longer-lived cache, which costs more.
+    """
 
     input: int | None = field(default=None, repr=False)
     output: int | None = field(default=None, repr=False)
     cache_read: int | None = None
     cache_write: int | None = None
     reasoning: int | None = None
+    cache_write_1h: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,7 @@ class RequestedTool:
 
 @dataclass(frozen=True, slots=True)
 class ModelResult:
-    """What the model answered."""
+    """What the model answered; ``service_tier`` is the one that was used, in the provider's word."""
 
     model: str | None = field(default=None, repr=False)
     response_id: str | None = field(default=None, repr=False)
@@ -128,6 +132,7 @@ class ModelResult:
     messages: tuple[object, ...] = field(default=(), repr=False)
     tool_calls: tuple[RequestedTool, ...] = field(default=(), repr=False)
     output_chars: int = 0
+    service_tier: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,17 +248,10 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
-    """The tool's own function was running for ``duration_ns`` nanoseconds; the rest is the framework's."""
-
-    duration_ns: int
-
-
-@dataclass(frozen=True, slots=True)
 class Returned:
     """The call has returned and its answer is still to come, as a stream: the operation goes on without a body."""
 
 
-Fact: TypeAlias = Happened | Interrupted | Resumed | Retried | Asked | Ran | Returned
+Fact: TypeAlias = Happened | Interrupted | Resumed | Retried | Asked | Returned
 Start: TypeAlias = AgentRun | ChainRun | ModelCall | Embedding | ToolCall | Retrieval
 Result: TypeAlias = RunResult | ModelResult | EmbeddingResult | ToolResult | RetrievalResult

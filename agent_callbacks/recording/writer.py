@@ -337,6 +337,13 @@ class SpanWriter(Cleaning):
         span.set_attributes({keys.OUTCOME: "failure" if failed else "success"})
         span.end(end_ns)
 
+    def evaluation(self, context: Context, at_ns: int, attributes: Mapping[str, Any]) -> Span:
+        """Write the short span that carries an evaluation, with *attributes* cleaned; it needs no end."""
+        span = self._tracer.start_span(keys.EVALUATION_SPAN, context, SpanKind.INTERNAL, None, (), at_ns)
+        self.event(span, keys.EVALUATION_EVENT, attributes, at_ns, _MAX_EVENT)
+        span.end(at_ns)
+        return span
+
     # --- closing -------------------------------------------------------------------------------------------------
 
     def close(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, cast
 
 import orjson
 
+from agent_callbacks.convention import keys
 from agent_callbacks.store import schema
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ _FIRST_KNOWN: Final = """
     ORDER BY known.start_ns, known.span_id LIMIT 1
 """
 _MODELS: Final = f"operation IN ({', '.join(map(repr, schema.MODEL_OPERATIONS))})"
+# An outcome is recorded when the run is long over: it is none of the run's time.
+_OF_RUN: Final = f"name <> '{keys.EVALUATION_SPAN}'"
 _SUMMARIES: Final = f"""
     WITH trace AS (
         SELECT trace_id, min(start_ns) AS start_ns FROM spans WHERE {{chosen}}
@@ -94,7 +97,7 @@ _SUMMARIES: Final = f"""
         trace.trace_id,
         coalesce(({_ROOT.format(column="name")}), min(name)),
         trace.start_ns,
-        max(end_ns),
+        coalesce(max(end_ns) FILTER (WHERE {_OF_RUN}), max(end_ns)),
         count(*),
         count(step_index) FILTER (WHERE operation IS NULL),
         sum(input_tokens) FILTER (WHERE {_MODELS}),

@@ -153,7 +153,9 @@ def _session(config: pytest.Config) -> _Session:
 def span_capture(request: pytest.FixtureRequest) -> Iterator[SpanCapture]:
     """Give a tracer provider of this test alone, its spans, and assertions about them; lint them when the test ends."""
     from agent_callbacks.testing.capture import SpanCapture
+    from agent_callbacks.tokens.prices import open_book
 
+    open_book().wait()  # a scripted model answers before prices are loaded, and its cost would differ from run to run
     item: pytest.Item = request.node
     session = _session(request.config)
     capture = SpanCapture(session.config.settings(), item.nodeid)

@@ -1045,7 +1045,7 @@ def own_span_error(seed: str, handler: AgentCallbackHandler) -> None:
     chain(handler, body)
 
 
-@path(untold=True)
+@path()
 def downstream_peer(seed: str, handler: AgentCallbackHandler) -> None:
     def look(_: Any) -> str:
         with downstream(seed):

@@ -14,6 +14,7 @@ from agent_callbacks import (
     Settings,
     configure,
     downstream,
+    record_outcome,
     request_metadata,
     span,
 )
@@ -105,6 +106,12 @@ def an_operation_of_ones_own() -> None:
     """A manual span, and the time it waited for something outside."""
     with span("tool.reindex"), downstream("crm.lookup"):
         decorated("why?")
+
+
+def how_it_turned_out(handler: AgentCallbackHandler) -> None:
+    """An outcome takes a score or a label, and a score is a number."""
+    record_outcome(handler.last_trace_id or "", "resolved", 1, explanation="the customer said so")
+    record_outcome(handler.last_trace_id or "", "resolved", "yes")  # type: ignore[arg-type]
 
 
 def a_misspelt_name() -> None:
