@@ -8,8 +8,9 @@ from opentelemetry import trace
 
 from agent_callbacks.convention import keys
 from agent_callbacks.convention.names import Namer
-from agent_callbacks.recording import metrics, process
+from agent_callbacks.recording import counting, metrics, process
 from agent_callbacks.recording.failure import error_type
+from agent_callbacks.recording.guard import attempted
 from agent_callbacks.recording.processor import install_processor
 from agent_callbacks.recording.writer import SpanWriter
 from agent_callbacks.settings import Settings
@@ -52,12 +53,14 @@ class Desk:
         """
         self.settings = settings or process.settings() or Settings.load()
         self.enabled = self.settings.enabled
+        self.internal_errors = 0
+        """Failures of ours that were kept from the agent."""
         self.prices = open_book(self.settings.prices)
         if self.enabled:
             self.prices.load()
+            if self.settings.count_tokens:
+                attempted(self, None, counting.load)
         self._inner_spans = self.settings.inner_spans
-        self.internal_errors = 0
-        """Failures of ours that were kept from the agent."""
         self.unmatched: int = 0
         """Events without a run id, or of a run that was never started here."""
         self.last_root: SpanContext | None = None

@@ -81,7 +81,6 @@ _MEASURED: Final = (
 """Which attribute of a span is recorded as which metric."""
 _USAGE: Final = ((keys.USAGE_INPUT_TOKENS, "input"), (keys.USAGE_OUTPUT_TOKENS, "output"))
 _BUCKETS: Final = tuple((key, key.rpartition(".")[2]) for key in keys.STEP_TOKENS)
-_ESTIMATED: Final = "estimated"
 
 
 class _Instruments:
@@ -162,7 +161,7 @@ class Metrics:
         for key, measured in _MEASURED:
             if isinstance(value := found.get(key), (int, float)):
                 self._histograms[measured].record(value, attributes, context)
-        if found.get(keys.TOKENS_METHOD) != _ESTIMATED:
+        if not found.get(keys.TOKENS_USAGE_ESTIMATED):
             usage = self._histograms[keys.METRIC_TOKEN_USAGE]
             for key, kind in _USAGE:
                 if isinstance(count := found.get(key), int):

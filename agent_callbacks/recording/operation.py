@@ -8,6 +8,7 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanContext, Status, StatusC
 
 from agent_callbacks.metadata import EMPTY
 from agent_callbacks.recording.meter import Meter, touched
+from agent_callbacks.recording.sent import Growth, Sent
 from agent_callbacks.recording.spending import Ledger
 from agent_callbacks.recording.steps import StepState
 from agent_callbacks.recording.values import ModelCall, RequestedTool, ToolCall
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from agent_callbacks.convention.attributes import Attributes
     from agent_callbacks.metadata import ContentLevel, Request
+    from agent_callbacks.recording.counting import Count
     from agent_callbacks.recording.live import Body
     from agent_callbacks.recording.messages import Fragment
     from agent_callbacks.recording.process import Search
@@ -34,8 +36,8 @@ class Step:
     """
 
     __slots__ = (
-        "asked", "error", "foreign", "identity", "index", "input_tokens", "last_ns", "open", "outcome",
-        "output_tokens", "over", "owner", "span",
+        "asked", "error", "foreign", "identity", "index", "last_ns", "open", "outcome", "output_tokens", "over",
+        "owner", "sent", "span",
     )  # fmt: skip
 
     def __init__(self, index: int, span: Span, identity: Attributes, start_ns: int, owner: Operation) -> None:
@@ -51,7 +53,7 @@ class Step:
         self.over = False
         self.outcome: Outcome = "success"
         self.error: str | None = None
-        self.input_tokens = 0
+        self.sent = Sent()
         self.output_tokens = 0
 
     def started(self, call_id: str | None) -> int | None:
@@ -76,8 +78,8 @@ class AgentScope:
     """
 
     __slots__ = (
-        "calls", "input_tokens", "ledger", "missing", "model_calls", "name", "names", "output_tokens", "said", "state",
-        "steps", "tool_calls", "total_input_tokens", "total_output_tokens",
+        "calls", "growth", "ledger", "missing", "model_calls", "name", "names", "output_tokens", "said", "sent",
+        "state", "steps", "tool_calls", "total_input_tokens", "total_output_tokens",
     )  # fmt: skip
 
     def __init__(self, name: str | None, names: tuple[str | None, ...]) -> None:
@@ -92,7 +94,8 @@ class AgentScope:
         self.ledger = Ledger()
         self.model_calls = 0
         self.tool_calls = 0
-        self.input_tokens = 0
+        self.sent = Sent()
+        self.growth = Growth()
         self.output_tokens = 0
         self.total_input_tokens = 0
         self.total_output_tokens = 0
@@ -122,8 +125,8 @@ class Operation:
     """
 
     __slots__ = (
-        "agent", "ambient", "asked_ns", "base", "body", "children", "error", "forget_task", "hangs_on", "identity",
-        "key", "last_ns", "level", "meter", "notes", "outcome", "own_span", "parent", "placed", "prompt",
+        "agent", "ambient", "asked_ns", "base", "body", "children", "count", "error", "forget_task", "hangs_on",
+        "identity", "key", "last_ns", "level", "meter", "notes", "outcome", "own_span", "parent", "placed", "prompt",
         "prompt_chars", "recorder", "request", "said", "search", "start_ns", "step", "stream", "user_bytes",
         "user_span", "user_step", "value", "waits",
     )  # fmt: skip
@@ -158,6 +161,7 @@ class Operation:
         self.stream: Stream | None = None
         self.prompt: object = None
         self.prompt_chars = 0
+        self.count: Count | None = None
         self.notes: Attributes = {}
         self.outcome: Outcome | None = None
         self.error: tuple[int, str] | None = None

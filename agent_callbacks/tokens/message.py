@@ -11,12 +11,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-__all__ = ["HISTORY", "OTHER", "SYSTEM_PROMPT", "TOOL_OUTPUTS", "TOOL_SCHEMAS", "Pieces", "pieces"]
+__all__ = ["HISTORY", "OTHER", "SYSTEM_PROMPT", "TOOL_OUTPUTS", "TOOL_SCHEMAS", "Pieces", "bucket_of", "pieces"]
 
 SYSTEM_PROMPT, TOOL_SCHEMAS, HISTORY, TOOL_OUTPUTS, OTHER = range(5)
 """Places of the buckets, as in ``BUCKETS``."""
@@ -51,13 +51,18 @@ class Pieces:
     observes: bool = False
 
 
+def bucket_of(shape: Mapping[str, object]) -> int:
+    """Return the bucket of a message in the conventions' shape, by its role."""
+    role = shape.get("role")
+    return _BUCKET_OF.get(role, HISTORY) if isinstance(role, str) else HISTORY
+
+
 def pieces(shape: Mapping[str, object]) -> Pieces:
     """Return the pieces of a message in the conventions' shape: role, parts and name.
 
     Reasoning is left out: providers do not take it back, or do not count it.
     """
-    role = shape.get("role")
-    bucket = _BUCKET_OF.get(role, HISTORY) if isinstance(role, str) else HISTORY
+    role, bucket = shape.get("role"), bucket_of(shape)
     found: list[tuple[int, str]] = []
     media = False
     parts = shape.get("parts")
@@ -120,17 +125,22 @@ def _response(part: Mapping[str, object], _: int) -> list[tuple[int, str]]:
 
 
 def _spoken(response: object) -> list[str]:
-    if isinstance(response, list) and all(isinstance(part, dict) for part in cast("list[object]", response)):
-        parts = cast("list[dict[str, object]]", response)
-        texts = [part.get("content", part.get("text")) for part in parts if part.get("type") == "text"]
-        if texts or _has_media(parts):
-            return [text for text in texts if isinstance(text, str)]
+    """Return the text a tool gave back: parts of text where it is parts, JSON where it is anything else."""
+    parts = _dicts(response)
+    texts = [part.get("content", part.get("text")) for part in parts if part.get("type") == "text"]
+    if texts or _has_media(response):
+        return [text for text in texts if isinstance(text, str)]
     return [] if response is None else [_json(response)]
 
 
 def _has_media(response: object) -> bool:
-    parts = cast("list[object]", response) if isinstance(response, list) else []
-    return any(isinstance(part, dict) and cast("dict[str, object]", part).get("type") in _MEDIA for part in parts)
+    return any(part.get("type") in _MEDIA for part in _dicts(response))
+
+
+def _dicts(value: object) -> list[dict[str, object]]:
+    """Return *value* where it is a list of dicts and of nothing else, else nothing."""
+    found: list[Any] = value if isinstance(value, list) else []
+    return found if all(isinstance(part, dict) for part in found) else []
 
 
 def _server(key: str, bucket: int) -> Callable[[Mapping[str, object], int], list[tuple[int, str]]]:

@@ -22,26 +22,27 @@ __all__ = ["Format", "formats", "json_schemas", "typescript"]
 class Format:
     """Tokens a provider adds to the text: for each message, for a name, to prime the reply, and when there are tools.
 
-    ``tools`` is the form the definitions take.
+    ``tools`` is the form the definitions take: TypeScript, JSON, or JSON with a blank after each comma and colon.
     """
 
     message: int
     name: int
     priming: int
     with_tools: int
-    tools: Literal["typescript", "json"]
+    tools: Literal["typescript", "json", "spaced"]
 
 
 _OPENAI: Final = Format(4, 1, 3, 0, "typescript")
 _HEADERS_AND_JSON: Final = Format(4, 1, 3, 0, "json")
 _TEXT_AND_JSON: Final = Format(0, 0, 0, 0, "json")
+_TEXT_AND_SPACED: Final = Format(0, 0, 0, 0, "spaced")
 _ANTHROPIC: Final = Format(4, 0, 3, 346, "json")
 _FORMATS: Final[Mapping[str, tuple[Format, ...]]] = {
-    "openai": (_OPENAI, _HEADERS_AND_JSON, _TEXT_AND_JSON),
-    "azure.ai.openai": (_OPENAI, _HEADERS_AND_JSON, _TEXT_AND_JSON),
-    "anthropic": (_ANTHROPIC,),
+    "openai": (_OPENAI, _HEADERS_AND_JSON, _TEXT_AND_JSON, _TEXT_AND_SPACED),
+    "azure.ai.openai": (_OPENAI, _HEADERS_AND_JSON, _TEXT_AND_JSON, _TEXT_AND_SPACED),
+    "anthropic": (_ANTHROPIC, _HEADERS_AND_JSON, _TEXT_AND_JSON),
 }
-_ANY: Final = (_HEADERS_AND_JSON, _OPENAI, _TEXT_AND_JSON)
+_ANY: Final = (_HEADERS_AND_JSON, _OPENAI, _TEXT_AND_JSON, _TEXT_AND_SPACED)
 
 
 def formats(provider: str | None, *, known: bool) -> tuple[Format, ...]:
@@ -54,9 +55,10 @@ def formats(provider: str | None, *, known: bool) -> tuple[Format, ...]:
     return _FORMATS.get(provider or "") or (_FORMATS["openai"] if known else _ANY)
 
 
-def json_schemas(tools: Iterable[object]) -> str:
-    """Return tool definitions as compact JSON, as they are sent."""
-    return json.dumps(list(tools), ensure_ascii=False, separators=(",", ":"), default=str)
+def json_schemas(tools: Iterable[object], *, spaced: bool = False) -> str:
+    """Return tool definitions as JSON, as they are sent: compact, or with a blank after each comma and colon."""
+    separators = (", ", ": ") if spaced else (",", ":")
+    return json.dumps(list(tools), ensure_ascii=False, separators=separators, default=str)
 
 
 _TYPES: Final[Mapping[str, str]] = {"integer": "number", "null": "null", "number": "number", "boolean": "boolean"}
@@ -75,6 +77,11 @@ def typescript(definitions: Iterable[Mapping[str, object]]) -> str:
 
 def _shape(value: object) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    options: list[Any] = value if isinstance(value, list) else []
+    return options
 
 
 def _comment(text: object, indent: str) -> list[str]:
@@ -98,11 +105,11 @@ def _type(schema: Mapping[str, Any], indent: str, depth: int) -> str:
     kind = schema.get("type")
     if depth > _MAX_DEPTH:
         return "any"
-    if isinstance(options := schema.get("enum"), list):
-        return " | ".join(json.dumps(option, ensure_ascii=False, default=str) for option in cast("list[Any]", options))
+    if options := _list(schema.get("enum")):
+        return " | ".join(json.dumps(option, ensure_ascii=False, default=str) for option in options)
     for key in ("anyOf", "oneOf"):
-        if isinstance(options := schema.get(key), list):
-            return " | ".join(_type(_shape(option), indent, depth) for option in cast("list[Any]", options))
+        if options := _list(schema.get(key)):
+            return " | ".join(_type(_shape(option), indent, depth) for option in options)
     if kind == "array":
         return f"{_type(_shape(schema.get('items')), indent, depth + 1)}[]"
     if kind == "object" or "properties" in schema:
