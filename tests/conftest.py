@@ -197,6 +197,18 @@ def prices_are_there() -> None:
     assert open_book().wait()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def tokens_are_counted() -> Iterator[None]:
+    """Let the encoder be loaded before the first test, and a model that answers at once wait for a slow machine."""
+    from agent_callbacks.recording import counting  # not before coverage looks
+
+    counting.load()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(counting, "WAIT_SECONDS", 60.0)
+        patch.setattr(counting, "MAX_BACKLOG", 10_000)
+        yield
+
+
 @pytest.fixture
 def spans() -> Iterator[Spans]:
     """Give a tracer provider of this test alone, and its spans."""

@@ -47,7 +47,8 @@ RECORDING: Final = frozenset({"recording", "process"})
 HEAVY: Final = (
     "click", "genai_prices", "google.protobuf", "google.rpc", "grpc", "jinja2", "langchain", "langchain_core",
     "langgraph", "llama_index", "llama_index_instrumentation", "opentelemetry.exporter", "opentelemetry.proto",
-    "opentelemetry.sdk", "requests", "rich", "stdnum", "tiktoken", "workflows",
+    "opentelemetry.sdk", "requests", "rich", "stdnum", "tiktoken", "tiktoken_ext",
+    "workflows",
 )  # fmt: skip
 """What a function may import when it runs, because it is slow to load or may not be installed."""
 LAZY: Final[frozenset[tuple[str, str]]] = frozenset()

@@ -28,6 +28,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "rules": ("agent_callbacks.cli.rules", "rules"),
     "scan": ("agent_callbacks.cli.scan", "scan"),
     "show": ("agent_callbacks.cli.show", "show"),
+    "warmup": ("agent_callbacks.cli.warmup", "warmup"),
 }
 
 

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Count", "counter_of", "load"]
 
-_WAIT_SECONDS: Final = 0.015  # of the 20 ms a callback may be held
-_MAX_BACKLOG: Final = 8
+WAIT_SECONDS: Final = 0.015  # of the 20 ms a callback may be held
+MAX_BACKLOG: Final = 8
 _MAX_TOOL_SETS: Final = 256
 _IDLE_SECONDS: Final = (0.02, 1.0)  # between two looks for a moment in which nothing runs: the first, and the longest
 _STOP_SECONDS: Final = 2.0
@@ -98,7 +98,7 @@ class Count:
     def take(self) -> Composition:
         """Return what was counted, waiting for it at most 15 ms; what is not ready is estimated."""
         found = self._found
-        if found is None and _worker.backlog <= _MAX_BACKLOG and self._done.acquire(timeout=_WAIT_SECONDS):
+        if found is None and _worker.backlog <= MAX_BACKLOG and self._done.acquire(timeout=WAIT_SECONDS):
             found = self._found
         return self._estimated() if found is None else found
 

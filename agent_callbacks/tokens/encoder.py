@@ -92,7 +92,7 @@ def _described(encoding: str, ranks: Callable[..., dict[bytes, int]]) -> dict[st
 
     tiktoken's constructors call a loader that would fetch what it does not find: the same code, with ours instead.
     """
-    openai_public: Any = importlib.import_module("tiktoken_ext.openai_public")
+    from tiktoken_ext import openai_public  # type: ignore[import-untyped]
 
     constructor = getattr(openai_public, "ENCODING_CONSTRUCTORS", {}).get(encoding)
     if not isinstance(constructor, types.FunctionType):

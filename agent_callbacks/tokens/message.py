@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, TypeGuard, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -139,8 +139,11 @@ def _has_media(response: object) -> bool:
 
 def _dicts(value: object) -> list[dict[str, object]]:
     """Return *value* where it is a list of dicts and of nothing else, else nothing."""
-    found: list[Any] = value if isinstance(value, list) else []
-    return found if all(isinstance(part, dict) for part in found) else []
+    return value if _are_dicts(value) else []
+
+
+def _are_dicts(value: object) -> TypeGuard[list[dict[str, object]]]:
+    return isinstance(value, list) and all(isinstance(part, dict) for part in cast("list[object]", value))
 
 
 def _server(key: str, bucket: int) -> Callable[[Mapping[str, object], int], list[tuple[int, str]]]:
@@ -159,7 +162,17 @@ def _unknown(part: Mapping[str, object], _: int) -> list[tuple[int, str]]:
 
 
 def _json(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    """Return *value* as the JSON that is sent; of what is none only the type, and of what never ends nothing."""
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False, default=_type_name, skipkeys=True)
+    except (ValueError, RecursionError):
+        return ""
+
+
+def _type_name(value: object) -> str:
+    return type(value).__name__
 
 
 _READERS: Final[Mapping[str, Callable[[Mapping[str, object], int], list[tuple[int, str]]]]] = {

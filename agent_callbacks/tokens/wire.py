@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeGuard, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -79,9 +79,8 @@ def _shape(value: object) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
 
 
-def _list(value: object) -> list[Any]:
-    options: list[Any] = value if isinstance(value, list) else []
-    return options
+def _is_list(value: object) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
 
 
 def _comment(text: object, indent: str) -> list[str]:
@@ -105,10 +104,10 @@ def _type(schema: Mapping[str, Any], indent: str, depth: int) -> str:
     kind = schema.get("type")
     if depth > _MAX_DEPTH:
         return "any"
-    if options := _list(schema.get("enum")):
+    if _is_list(options := schema.get("enum")):
         return " | ".join(json.dumps(option, ensure_ascii=False, default=str) for option in options)
     for key in ("anyOf", "oneOf"):
-        if options := _list(schema.get(key)):
+        if _is_list(options := schema.get(key)):
             return " | ".join(_type(_shape(option), indent, depth) for option in options)
     if kind == "array":
         return f"{_type(_shape(schema.get('items')), indent, depth + 1)}[]"
