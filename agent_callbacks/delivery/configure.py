@@ -22,7 +22,7 @@ from agent_callbacks.delivery import otlp
 from agent_callbacks.delivery.accounting import Answer, Destination, Snapshot, flush_all
 from agent_callbacks.delivery.fence import SanitizingSpanExporter
 from agent_callbacks.delivery.shutdown import ProcessEnd, close_operations
-from agent_callbacks.recording import process
+from agent_callbacks.recording import counting, process
 from agent_callbacks.settings import Settings, check_arguments
 from agent_callbacks.store.read import Store
 from agent_callbacks.store.schema import StoreError, default_path
@@ -323,6 +323,8 @@ def _deliver(asked: _Arguments, provider: TracerProvider) -> Delivery:
     handle.at_shutdown(end.uninstall)
     handle.at_shutdown(lambda: _forget(handle, relay))
     handle.at_shutdown(process.use_settings(asked.settings))
+    if asked.settings.count_tokens:
+        counting.load()  # at start-up, not with the first handler, which may be made inside a request
     if path is not None:
         handle.at_shutdown(process.find_interrupted_with(functools.partial(_interrupted, path, sanitizer)))
     return handle
