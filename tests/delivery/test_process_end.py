@@ -10,7 +10,10 @@ import pytest
 
 from tests.delivery.process import ROOT, end, start, stored
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="fork and SIGTERM")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="fork and SIGTERM"),
+    pytest.mark.measures_processes,
+]
 
 BEGIN = """
 import os, signal, sys, threading, time
