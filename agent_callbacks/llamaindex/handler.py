@@ -120,8 +120,9 @@ class AgentEventHandler(BaseEventHandler, BaseSpanHandler[Any]):
         return self
 
     def uninstall(self) -> None:
-        """Hear nothing any more, wherever it was installed."""
+        """Hear nothing any more, wherever it was installed; what is open closes as abandoned: its end is not heard."""
         install.uninstall(self)
+        self.close()
 
     def __enter__(self) -> AgentEventHandler:
         return self
