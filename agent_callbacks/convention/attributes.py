@@ -164,6 +164,8 @@ def model_result(value: ModelResult, clean: Cleaner) -> Attributes:
         found[keys.SERVICE_TIER] = clean.text(value.service_tier, _MAX_LABEL)
     if value.response_id:
         found[keys.RESPONSE_ID] = clean.identity(value.response_id)
+    if value.from_cache:
+        found[keys.CACHE_HIT] = True
     if value.finish_reasons:
         found[keys.RESPONSE_FINISH_REASONS] = tuple(clean.text(reason) for reason in value.finish_reasons)
     return found

@@ -46,16 +46,27 @@ def model_result(response: object) -> ModelResult:
         if (name := text(call.get("name")))
     ])  # fmt: skip
     chars = sum([one.chars for one in answers])
+    cached = _from_cache(answers, about)
     return ModelResult(
         _answered_model(answers, about),
         _response_id(answers, about),
         tuple([reason for one in answers if (reason := _finish(one.message, one.info, one.metadata, about))]),
-        _believable(usage(_usage_reports(answers, about)), spoken=bool(chars or calls)),
+        None if cached else _believable(usage(_usage_reports(answers, about)), spoken=bool(chars or calls)),
         tuple([one.generation for one in answers]),
         calls,
         chars,
         _service_tier(answers, about),
+        cached,
     )
+
+
+def _from_cache(answers: list[_Answer], about: Loose) -> bool:
+    """Return whether LangChain's cache answered (``set_llm_cache``), which puts a cost of 0 beside the old counts.
+
+    Source: ``BaseChatModel._convert_cached_generations``. A cache that gives back bare generations leaves no trace.
+    """
+    costs = [mapping(member(one.message, "usage_metadata")).get("total_cost") for one in answers]
+    return bool(costs) and not about and all(type(cost) is int and not cost for cost in costs)
 
 
 def _service_tier(answers: list[_Answer], about: Loose) -> str | None:

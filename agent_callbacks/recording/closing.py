@@ -45,9 +45,8 @@ class Closing(Desk):
 
     def _answered(self, operation: Operation, result: ModelResult, *, partial: bool = False) -> Attributes:
         """Return a model call's counts and clock, and add them to its step and run."""
-        usage, method = tally.counted(
-            result, operation.prompt_chars, may_estimate=self.settings.count_tokens and not partial
-        )
+        may_estimate = self.settings.count_tokens and not partial and not result.from_cache
+        usage, method = tally.counted(result, operation.prompt_chars, may_estimate=may_estimate)
         found: Attributes = {keys.PROMPT_CHARS: operation.prompt_chars}
         if usage is not None:
             found.update(self.writer.usage(usage, method))
