@@ -165,8 +165,12 @@ class AgentCallbackHandler(HandlerBase):
         if outcome is not None:
             self._recorder.end(run_key(run_id), RunResult(outcome=outcome))
         else:
-            partial = None if response is None else attempted(self, ModelResult(), model_result, response)
+            partial = None if response is None else self._answer(run_id, response)
             self._recorder.fail(run_key(run_id), error, result=partial)
+
+    def _answer(self, run_id: UUID | None, response: Any) -> ModelResult:
+        chunks = self._recorder.latest_chunks(run_key(run_id))
+        return attempted(self, ModelResult(), model_result, response, chunks)
 
     # --- models --------------------------------------------------------------------------------------------------
 
@@ -223,7 +227,7 @@ class AgentCallbackHandler(HandlerBase):
     @guarded
     def on_llm_end(self, response: Any = None, *, run_id: UUID | None = None, **_: Any) -> None:
         """Close a model call."""
-        self._recorder.end(run_key(run_id), attempted(self, ModelResult(), model_result, response))
+        self._recorder.end(run_key(run_id), self._answer(run_id, response))
 
     @guarded
     def on_llm_error(self, error: BaseException, *, run_id: UUID | None = None, response: Any = None, **_: Any) -> None:

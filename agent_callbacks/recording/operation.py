@@ -99,9 +99,9 @@ class AgentScope:
 
 
 class Stream:
-    """The clock and counter of a streamed answer, in nanoseconds of Unix time."""
+    """The clock and counter of a streamed answer, in nanoseconds of Unix time, and its two ``latest`` chunks."""
 
-    __slots__ = ("chunks", "first_content_ns", "first_ns", "last_ns")
+    __slots__ = ("chunks", "first_content_ns", "first_ns", "last_ns", "latest")
 
     def __init__(self, now: int) -> None:
         """Begin with the first chunk, seen at *now*."""
@@ -109,6 +109,7 @@ class Stream:
         self.first_ns = now
         self.last_ns = now
         self.first_content_ns: int | None = None
+        self.latest: tuple[object, object] = (None, None)
 
 
 class Operation:
