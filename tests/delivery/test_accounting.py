@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from concurrent import futures
 
 import grpc
 import pytest
+import trustme
 from opentelemetry import trace
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
@@ -137,6 +136,29 @@ def test_an_unknown_host_is_said(monkeypatch):
         assert {"unknown host": 1} == handle.delivery.failed
 
 
+def test_the_certificate_meant_for_the_receiver_counts(secure_receiver, authority_file, monkeypatch, tmp_path):
+    """OTEL_EXPORTER_OTLP_CERTIFICATE wins over the bundle that ``requests`` takes for the whole process."""
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(other)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other))
+    monkeypatch.setenv("CURL_CA_BUNDLE", str(other))
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", secure_receiver.url)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", authority_file)
+    with configure(store=False) as handle:
+        record(2)
+        assert handle.flush(5)
+        assert Counts(sent=2) == handle.delivery["otlp"]
+
+
+def test_the_bundle_of_the_process_counts_without_one(secure_receiver, authority_file, monkeypatch):
+    """Where no certificate is meant for the receiver, that of the process holds, as for any other request."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority_file)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", secure_receiver.url)
+    with configure(store=False) as handle:
+        record(2)
+        assert handle.flush(5)
+
+
 @pytest.mark.logs_expected
 def test_spans_the_receiver_rejects_are_not_sent(receiver, monkeypatch):
     """A 200 that rejects two of three spans counts one as sent (OTLP partial success)."""
@@ -201,37 +223,6 @@ def test_a_full_disk_drops_spans_with_one_warning(full_disk, caplog):
 
 
 # --- gRPC ------------------------------------------------------------------------------------------------------------
-class TraceService(trace_service_pb2_grpc.TraceServiceServicer):
-    """Takes spans, or refuses them with a status."""
-
-    def __init__(self, status):
-        self.status = status
-
-    def Export(self, request, context):  # noqa: N802 - the name in the protocol
-        """Take or refuse the spans."""
-        if self.status is not None:
-            context.abort(self.status, "no")
-        return trace_service_pb2.ExportTraceServiceResponse()
-
-
-@pytest.fixture
-def grpc_url():
-    """Run OTLP/gRPC receivers that answer a status, and return their address."""
-    servers = []
-
-    def run(status=None):
-        server = grpc.server(futures.ThreadPoolExecutor(1))
-        trace_service_pb2_grpc.add_TraceServiceServicer_to_server(TraceService(status), server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        server.start()
-        servers.append(server)
-        return f"http://127.0.0.1:{port}"
-
-    yield run
-    for server in servers:
-        server.stop(0).wait()
-
-
 @pytest.fixture
 def over_grpc(monkeypatch):
     """Have spans exported over gRPC to a URL."""
