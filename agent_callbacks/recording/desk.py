@@ -13,7 +13,6 @@ from agent_callbacks.recording.failure import error_type
 from agent_callbacks.recording.processor import install_processor
 from agent_callbacks.recording.writer import SpanWriter
 from agent_callbacks.settings import Settings
-from agent_callbacks.tokens.prices import open_book
 from agent_callbacks.version import __version__
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class Desk:
         """
         self.settings = settings or process.settings() or Settings.load()
         self.enabled = self.settings.enabled
-        self.prices = open_book(self.settings.prices)
+        self.prices = self.settings.price_book
         if self.enabled:
             self.prices.load()
         self._inner_spans = self.settings.inner_spans
