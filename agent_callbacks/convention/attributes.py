@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 from agent_callbacks.convention import keys
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from agent_callbacks.metadata import Request
     from agent_callbacks.recording.values import (
         ChainRun,
@@ -222,12 +220,4 @@ def retrieval_result(value: RetrievalResult) -> Attributes:
     scores = tuple(document.score for document in value.documents if document.score is not None)
     if scores and len(scores) == len(value.documents):
         found[keys.RETRIEVER_SCORES] = scores
-    return found
-
-
-def merged(*parts: Mapping[str, Scalar | tuple[str, ...] | tuple[float, ...]]) -> Attributes:
-    """Return all *parts* as one mapping, the later word winning."""
-    found: Attributes = {}
-    for part in parts:
-        found.update(part)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from typing import TYPE_CHECKING, Final, cast
 
 from opentelemetry import trace
@@ -35,7 +36,7 @@ _NO_PROVIDER: Final = (
 )
 
 
-class Desk:
+class Desk(abc.ABC):
     """The base of the recorder: everything that is not an event."""
 
     def __init__(
@@ -118,9 +119,9 @@ class Desk:
         """Yield the operations this recorder has open."""
         return iter([operation for operation in list(self._open.values()) if operation.recorder is self])
 
+    @abc.abstractmethod
     def abandon_all(self) -> int:
         """Close everything this recorder has open; return how many operations that were."""
-        raise NotImplementedError
 
     def swallowed(self, error: Exception) -> None:
         """Count a failure of ours and log its type, once per type."""
