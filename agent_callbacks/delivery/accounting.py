@@ -261,11 +261,6 @@ class CountingExporter(SpanExporter):
         if self._receiver is not None:
             self._receiver.close()
 
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Return True: nothing waits here."""
-        del timeout_millis
-        return True
-
 
 class _Attempt:
     """One batch on its way: whatever happens to it, its spans are counted, and an error goes on its way."""

@@ -412,6 +412,16 @@ def test_a_forked_child_starts_from_zero_with_a_receiver_of_its_own():
     assert [False, True] == [receiver.closed for receiver in opened]
 
 
+def test_a_child_that_forks_before_its_first_span_opens_nothing():
+    """Nothing was opened, so there is nothing to keep and nothing to close."""
+    opened = []
+    place = Destination(lambda: opened.append(Scripted()) or opened[-1], queue=10, batch=10)
+    place.renew()
+    place.renew()
+    place.shutdown()
+    assert [False] == [receiver.closed for receiver in opened]
+
+
 @pytest.mark.parametrize(("variable", "expected"), [(None, 1000), ("60000", None)])
 def test_a_span_waits_a_second_at_most_unless_the_operator_says_otherwise(variable, expected, monkeypatch):
     """Who looks at a trace of now should find it, and SIGKILL takes little along; the SDK's own variable wins."""
