@@ -18,10 +18,13 @@ PACKAGE: Final = "agent_callbacks"
 ROOT: Final = Path(__file__).resolve().parent.parent
 
 # --- the rules -------------------------------------------------------------------------------------------------------
-FLOOR: Final = frozenset({"convention", "metadata", "privacy", "scope", "settings", "tokens", "values", "version"})
+FLOOR: Final = frozenset(
+    {"convention", "interval", "metadata", "privacy", "scope", "settings", "tokens", "values", "version"}
+)
 BELOW: Final[dict[str, frozenset[str]]] = {
     "version": frozenset(),
     "scope": frozenset(),
+    "interval": frozenset(),
     "metadata": frozenset({"scope"}),
     "values": frozenset({"metadata"}),
     "privacy": frozenset(),
@@ -47,7 +50,7 @@ BELOW: Final[dict[str, frozenset[str]]] = {
     "reading": frozenset({"metadata", "recording", "values"}),
     "langchain": FLOOR | {"recording", "process", "reading"},
     "llamaindex": FLOOR | {"recording", "process", "reading"},
-    "analysis": frozenset({"convention", "privacy", "store", "tokens", "values", "version"}),
+    "analysis": frozenset({"convention", "interval", "privacy", "store", "tokens", "values", "version"}),
     "lint": frozenset({"analysis", "convention", "privacy", "store", "tokens", "version"}),
 }
 """What each room may import beside itself; a room that is not listed (cli, testing) stands on top."""

@@ -10,10 +10,6 @@ else:
     try:
         from langgraph.callbacks import GraphCallbackHandler as HandlerBase  # langgraph >= 1.2
     except ImportError:
-        try:
-            from langchain_core.callbacks import BaseCallbackHandler as HandlerBase
-        except ImportError as error:
-            message = 'AgentCallbackHandler needs langchain-core: pip install "agent-callbacks[langchain]"'
-            raise ImportError(message) from error
+        from langchain_core.callbacks import BaseCallbackHandler as HandlerBase
 
 __all__ = ["HandlerBase"]

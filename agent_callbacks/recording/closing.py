@@ -49,7 +49,7 @@ class Closing(Desk):
     def _answered(self, operation: Operation, result: ModelResult, *, partial: bool = False) -> Attributes:
         """Return a model call's counts and clock, and add them to its step and run."""
         split = attempted(self, None, self._split, operation, result, partial=partial)
-        may_estimate = self.settings.count_tokens and not partial
+        may_estimate = self.settings.count_tokens and not partial and not result.from_cache
         usage, estimated = tally.counted(result, operation.prompt_chars, split, may_estimate=may_estimate)
         found: Attributes = {keys.PROMPT_CHARS: operation.prompt_chars}
         if usage is not None:
@@ -71,7 +71,7 @@ class Closing(Desk):
     def _split(self, operation: Operation, result: ModelResult, *, partial: bool) -> Split | None:
         """Return what the input of a model call was, where it was counted; a call that broke off may tell no tokens."""
         usage = result.usage
-        if operation.count is None or (partial and (usage is None or usage.input is None)):
+        if operation.count is None or result.from_cache or (partial and (usage is None or usage.input is None)):
             return None
         composition = operation.count.take()
         return composition.split(None, None) if usage is None else composition.split(usage.input, usage.cache_read)

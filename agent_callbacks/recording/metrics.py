@@ -5,7 +5,9 @@ user, session or content is ever an attribute. Names of tools and agents are tho
 does not bound (models, providers, error types) a meter provider sees at most ``MOST_VALUES`` different values each.
 
 Source of names, units and boundaries: OpenTelemetry GenAI semantic conventions. ``gen_ai.client.token.usage`` is that
-of releases up to 1.41, which dashboards read; an estimate is never recorded there.
+of releases up to 1.41, which dashboards and every other instrumentation use; its successors, five counters and two
+histograms under ``gen_ai.client.inference.``, would be seven more series for the same numbers. The other new names
+under that prefix, of durations, are a proposal so far (semantic-conventions-genai#521). An estimate is never recorded.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from agent_callbacks.recording.meter import Meter, touched
 from agent_callbacks.recording.sent import Growth, Sent
 from agent_callbacks.recording.spending import Ledger
 from agent_callbacks.recording.steps import StepState
-from agent_callbacks.recording.values import ModelCall, RequestedTool, ToolCall
+from agent_callbacks.recording.values import RequestedTool, ToolCall
 from agent_callbacks.recording.waits import Waits
 
 if TYPE_CHECKING:
@@ -102,9 +102,9 @@ class AgentScope:
 
 
 class Stream:
-    """The clock and counter of a streamed answer, in nanoseconds of Unix time."""
+    """The clock and counter of a streamed answer, in nanoseconds of Unix time, and its two ``latest`` chunks."""
 
-    __slots__ = ("chunks", "first_content_ns", "first_ns", "last_ns")
+    __slots__ = ("chunks", "first_content_ns", "first_ns", "last_ns", "latest")
 
     def __init__(self, now: int) -> None:
         """Begin with the first chunk, seen at *now*."""
@@ -112,6 +112,7 @@ class Stream:
         self.first_ns = now
         self.last_ns = now
         self.first_content_ns: int | None = None
+        self.latest: tuple[object, object] = (None, None)
 
 
 class Operation:
@@ -171,11 +172,6 @@ class Operation:
         self.forget_task: Callable[[], None] | None = None
 
     @property
-    def visible(self) -> bool:
-        """Whether the operation has a span of its own."""
-        return self.own_span is not None
-
-    @property
     def anchor(self) -> Operation:
         """Return the operation whose span children hang on."""
         return self if self.hangs_on is None else self.hangs_on
@@ -192,11 +188,6 @@ class Operation:
         while operation is not None and operation.agent is None:
             operation = operation.parent
         return operation
-
-    @property
-    def streamed(self) -> bool:
-        """Whether this is a model call that has answered in chunks."""
-        return self.stream is not None and isinstance(self.value, ModelCall)
 
     def waiting(self, wait: object, start_ns: int, peer: Callable[[], str]) -> None:
         """Note at every tool around here that *wait* began at *start_ns*; *peer* says for whom, if it does not end."""

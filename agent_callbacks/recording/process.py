@@ -15,7 +15,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Callable, Hashable
 
     from opentelemetry.trace import SpanContext, TracerProvider
 
@@ -103,12 +103,6 @@ def shared(provider: TracerProvider) -> Shared:
         if found is None:
             found = _shared[provider] = Shared()
         return found
-
-
-def known() -> Iterator[Shared]:
-    """Yield the tables of every provider in use."""
-    with _lock:
-        return iter(list(_shared.values()))
 
 
 def enlist(recorder: Recorder) -> None:

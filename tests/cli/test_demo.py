@@ -368,3 +368,18 @@ def test_policies_are_found_by_their_words():
     """Whole words count, in any case."""
     assert ["delivery.txt"] == list(shop.find_policies("LATE parcels"))
     assert {} == shop.find_policies("lat")
+
+
+# --- its names -------------------------------------------------------------------------------------------------------
+@FRAMEWORKS
+def test_its_names_keep_the_convention(options, tmp_path, monkeypatch):
+    """The demo's traces have nothing that the strictest rules and the repository's own convention find."""
+    monkeypatch.chdir(tmp_path)
+    table = f"[tool.agent_callbacks.lint]\nrules = 'strict'\nconvention = '{HERE / 'span-names.toml'}'\n"
+    (tmp_path / "pyproject.toml").write_text(table)
+    assert 0 == CliRunner().invoke(root, ["demo", *options]).exit_code
+    shown = CliRunner().invoke(root, ["lint", "--store"]).output
+    assert ("0 files, 1 trace with 20 spans", "0 errors, 0 warnings, 0 information\n") == (
+        shown.partition(", 0 span names")[0],
+        shown.rpartition(": ")[2],
+    )

@@ -184,6 +184,15 @@ def test_stream_with_usage(wire, spans: Spans, handler):
     )
 
 
+def test_a_stream_that_counts_in_every_chunk(wire, spans: Spans, handler):
+    """A server that repeats its counts in every chunk is believed in the last one, not in the sum of all."""
+    wire.answer(Reply(frames=payload.counting_chunks("Forty", "-", "two", given=1200, cached=1024)))
+    answer = chat(wire).stream("hi", config(handler), stream_usage=True)
+    assert "Forty-two" == "".join(chunk.text for chunk in answer)
+
+    assert {"input": 1200, "output": 3, "cached": 1024} == tokens(spans.attributes("llm.chat"))
+
+
 def test_stream_without_usage(wire, spans: Spans, handler):
     """A stream that reports no usage gets an estimate that says so."""
     wire.answer(Reply(frames=payload.chunks("Hello there, ", "how are you today?")))

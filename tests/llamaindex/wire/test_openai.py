@@ -179,6 +179,15 @@ def test_stream_with_usage(wire, llm, spans: Spans):
     )
 
 
+def test_a_stream_that_counts_in_every_chunk(wire, llm, spans: Spans):
+    """A server that repeats its counts in every chunk is believed in the last one, not in the sum of all."""
+    wire.answer(Reply(frames=payload.counting_chunks("Forty", "-", "two", given=1200, cached=1024)))
+    answer = llm().stream_chat(HI, stream_options={"include_usage": True})
+    assert "Forty-two" == "".join(chunk.delta for chunk in answer)
+
+    assert {"input": 1200, "output": 3, "cached": 1024} == tokens(spans.attributes("llm.chat"))
+
+
 def test_stream_without_usage(wire, llm, spans: Spans):
     """A stream that reports no usage gets an estimate that says so, and keeps why it stopped."""
     wire.answer(Reply(frames=payload.chunks("Hello there, ", "how are you today?")))
