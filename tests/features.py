@@ -123,6 +123,12 @@ def _thinking_blocks() -> bool:
     return hasattr(types, "ThinkingBlock")
 
 
+def _tool_call_blocks() -> bool:
+    from llama_index.core.base.llms import types
+
+    return hasattr(types, "ToolCallBlock")
+
+
 def _context_of_sync_tools() -> bool:
     from llama_index.core.tools.function_tool import sync_to_async
 
@@ -153,14 +159,13 @@ def _early_stopping() -> bool:
     return "early_stopping_method" in FunctionAgent.model_fields
 
 
+TOOL_CALL_BLOCKS: Final = Feature("llama-index-core", "0.14.5", "ToolCallBlock", _tool_call_blocks)
 THINKING_BLOCKS: Final = Feature("llama-index-core", "0.14.3", "ThinkingBlock", _thinking_blocks)
 CONTEXT_OF_SYNC_TOOLS: Final = Feature(
     "llama-index-core", "0.14.22", "a sync tool of an agent runs in the context of its call", _context_of_sync_tools
 )
 WAITING_TOOLS: Final = Feature("llama-index-core", "0.14.7", "a tool of an agent can wait for a human", _waiting_tools)
-QUIET_AGENTS: Final = Feature(
-    "llama-index-core", "0.14.2", "running an agent logs no warning", _quiet_agents
-)
+QUIET_AGENTS: Final = Feature("llama-index-core", "0.14.2", "running an agent logs no warning", _quiet_agents)
 EARLY_STOPPING: Final = Feature(
     "llama-index-core", "0.14.13", "an agent can answer after its last round", _early_stopping
 )
@@ -185,12 +190,6 @@ def _mappings() -> bool:
     return "map" in BoundedAttributes(attributes={"map": {"k": 1}})
 
 
-def _service_after_the_program() -> bool:
-    from opentelemetry.sdk.resources import Resource
-
-    return str(Resource.create({}).attributes["service.name"]).startswith("unknown_service:")
-
-
 GRPC_DETAILS: Final = Feature(
     "opentelemetry-exporter-otlp-proto-grpc", "1.43.0", "the exporter logs a status's details", _grpc_details
 )
@@ -198,8 +197,5 @@ DESCRIBING_ANEW: Final = Feature(
     "opentelemetry-sdk", "1.44.0", "a provider describes the tracers it has made anew", _describing_anew
 )
 MAPPINGS: Final = Feature("opentelemetry-api", "1.45.0", "an attribute's value may be a mapping", _mappings)
-SERVICE_AFTER_THE_PROGRAM: Final = Feature(
-    "opentelemetry-sdk", "1.45.0", "a service without a name is called after its program", _service_after_the_program
-)
 
 FEATURES: Final = tuple(value for value in globals().copy().values() if isinstance(value, Feature))

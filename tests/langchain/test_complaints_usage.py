@@ -17,6 +17,7 @@ from opentelemetry.trace import SpanKind
 from pydantic import Field
 
 from agent_callbacks import AgentCallbackHandler
+from tests.features import EVENT_STREAMS
 from tests.langchain.models import ScriptedChat
 from tests.langchain.stories import USER, question, says
 
@@ -41,6 +42,7 @@ def config(handler: AgentCallbackHandler, **more: Any) -> Any:
 
 
 # --- clocks ----------------------------------------------------------------------------------------------------------
+@EVENT_STREAMS.needed
 @pytest.mark.parametrize("kind", ["model", "agent"])
 @pytest.mark.parametrize("mode", ["sync", "async"])
 @pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning")
