@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agent_callbacks.langchain import install
 from agent_callbacks.langchain.answer import first_chunk_kind, model_result
-from agent_callbacks.langchain.base import HandlerBase
+from agent_callbacks.langchain.base import HandlerBase, tool_call
 from agent_callbacks.langchain.extract import model_call, request, retrieval_result, tool_result
 from agent_callbacks.langchain.reader import Reader
 from agent_callbacks.langchain.run import chain_run, stopped
-from agent_callbacks.langchain.tool import retrieval, tool_call
+from agent_callbacks.langchain.tool import retrieval
 from agent_callbacks.metadata import EMPTY
 from agent_callbacks.reading.shape import count, member, run_key, text
 from agent_callbacks.recording.guard import attempted, guarded, guarded_only

@@ -239,13 +239,9 @@ class _Exiting(Exception):  # noqa: N818 - no error
     """The process ends."""
 
 
-def _busy() -> bool:
-    return any(shared.open for shared in process.known())
-
-
 def _alone() -> bool:
     """Say whether nobody waits for this thread: it is the main one, nothing is recorded, no other task is there."""
-    if threading.current_thread() is not threading.main_thread() or _busy():
+    if threading.current_thread() is not threading.main_thread() or process.is_busy():
         return False
     try:
         loop = asyncio.get_running_loop()
@@ -257,7 +253,7 @@ def _alone() -> bool:
 def _when_idle() -> None:
     """Return when nothing is recorded."""
     pause, longest = _IDLE_SECONDS
-    while _busy():
+    while process.is_busy():
         if not threading.main_thread().is_alive():
             raise _Exiting
         time.sleep(pause)

@@ -105,6 +105,12 @@ def shared(provider: TracerProvider) -> Shared:
         return found
 
 
+def is_busy() -> bool:
+    """Say whether anything is open on any provider."""
+    with _lock:
+        return any(found.open for found in _shared.values())
+
+
 def enlist(recorder: Recorder) -> None:
     """Make *recorder* known to ``recorders()`` and ``close_all()``."""
     _recorders.add(recorder)

@@ -21,6 +21,7 @@ from agent_callbacks import AgentCallbackHandler, Settings
 from agent_callbacks.analysis import load
 from agent_callbacks.analysis.cost import cost_report, reprice
 from agent_callbacks.convention import keys
+from tests.features import EVENT_STREAMS
 from tests.langchain.models import ScriptedChat
 from tests.langchain.stories import USER, question, says
 
@@ -47,6 +48,7 @@ def config(handler: AgentCallbackHandler, **more: Any) -> Any:
 
 
 # --- clocks ----------------------------------------------------------------------------------------------------------
+@EVENT_STREAMS.needed
 @pytest.mark.parametrize("kind", ["model", "agent"])
 @pytest.mark.parametrize("mode", ["sync", "async"])
 @pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning")

@@ -467,7 +467,7 @@ class TestLoading:
 
     def test_exit(self, counters, spans: Spans, handler, monkeypatch):
         """A thread that waits for a quiet moment gives up when the process ends."""
-        monkeypatch.setattr(counting, "_busy", lambda: True)
+        monkeypatch.setattr(counting.process, "is_busy", lambda: True)
         monkeypatch.setattr(threading.main_thread(), "is_alive", lambda: False)
         counters._load("o200k_base")
 

@@ -12,6 +12,7 @@ from langchain_openai import ChatOpenAI, OpenAI
 
 from agent_callbacks import AgentCallbackHandler, Settings
 from agent_callbacks.convention import keys
+from tests.features import EVENT_STREAMS
 from tests.wire import openai_payload as payload
 from tests.wire.server import Reply
 from tests.wire.span import picked, stream_moments, tokens
@@ -216,6 +217,7 @@ async def test_time_to_first_chunk(wire, spans: Spans, handler):
     assert wire.sent[-1] <= -(-span.end_time // 1000)
 
 
+@EVENT_STREAMS.needed
 def test_protocol_events_stream(wire, spans: Spans, handler):
     """On stream_events(version="v3") the first chunk is timed and the usage counted once."""
     wire.answer(Reply(frames=payload.chunks("Hel", "lo", counts=payload.usage(9, 4)), gate=1))
