@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from agent_callbacks.analysis import cells
 from agent_callbacks.analysis.tree import branch
 from agent_callbacks.convention import keys
-from agent_callbacks.store.schema import MODEL_OPERATIONS
+from agent_callbacks.store.summary import MODEL_OPERATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
