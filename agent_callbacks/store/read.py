@@ -178,6 +178,13 @@ class Store:
         query = f"SELECT {', '.join(_STORED)} FROM spans WHERE trace_id = ? ORDER BY start_ns, span_id"  # noqa: S608 - constants
         return [_stored(row, self.path) for row in self._rows(query, (trace_id,))]
 
+    def calls(self, trace_id: str) -> list[StoredSpan]:
+        """Return the model calls of the trace *trace_id*, in the order they started."""
+        query = (
+            f"SELECT {', '.join(_STORED)} FROM spans WHERE trace_id = ? AND {summary.MODELS} ORDER BY start_ns, span_id"  # noqa: S608 - constants
+        )
+        return [_stored(row, self.path) for row in self._rows(query, (trace_id,))]
+
     def find_interrupted(self, thread_id: str) -> tuple[str, str] | None:
         """Return trace and span id (hex) of the outermost span of this conversation's newest interrupted run."""
         rows = self._rows(_INTERRUPTED, (thread_id,))

@@ -17,7 +17,19 @@ from agent_callbacks.convention import keys
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["COLUMNS", "EVERY", "FILL", "ORDERS", "UPDATE", "Filter", "Order", "Summary", "query"]
+__all__ = [
+    "COLUMNS",
+    "EVERY",
+    "FILL",
+    "MODELS",
+    "MODEL_OPERATIONS",
+    "ORDERS",
+    "UPDATE",
+    "Filter",
+    "Order",
+    "Summary",
+    "query",
+]
 
 MODEL_OPERATIONS: Final = ("chat", "text_completion", "generate_content", "embeddings")
 """``gen_ai.operation.name`` of a model call: the spans whose tokens a trace's totals add up."""
@@ -126,7 +138,7 @@ _ROOT: Final = f"""(
         SELECT 1 FROM spans AS parent WHERE parent.trace_id = one.trace_id AND parent.span_id = one.parent_span_id
     ) ORDER BY parent_span_id IS NOT NULL, start_ns, span_id LIMIT 1
 )"""
-_MODELS: Final = f"operation IN ({', '.join(map(repr, MODEL_OPERATIONS))})"
+MODELS: Final = f"operation IN ({', '.join(map(repr, MODEL_OPERATIONS))})"
 # An outcome that is recorded when the run is long over is none of the run's time.
 _OF_RUN: Final = f"NOT (name = '{keys.EVALUATION_SPAN}' AND scope = '{keys.SCOPE_NAME}')"
 _FAILED: Final = "(status = 'ERROR' OR outcome = 'failure')"
@@ -142,7 +154,7 @@ _ERROR: Final = f"""(
     SELECT name || coalesce(': ' || error_type, '') {_BELOW} AND {_FAILED} ORDER BY end_ns, start_ns DESC, rowid LIMIT 1
 )"""
 _ASKED: Final = (
-    f"(SELECT json_group_array(model) FROM (SELECT DISTINCT model {_BELOW} AND {_MODELS} AND model <> '' ORDER BY 1))"
+    f"(SELECT json_group_array(model) FROM (SELECT DISTINCT model {_BELOW} AND {MODELS} AND model <> '' ORDER BY 1))"
 )
 # In the order of COLUMNS; an aggregate over the spans of `trace`.
 _WORKED_OUT: Final = f"""
@@ -150,13 +162,13 @@ _WORKED_OUT: Final = f"""
     coalesce(max(end_ns) FILTER (WHERE {_OF_RUN}), max(end_ns)),
     count(*),
     count(step_index) FILTER (WHERE operation IS NULL),
-    sum(input_tokens) FILTER (WHERE {_MODELS}),
-    sum(output_tokens) FILTER (WHERE {_MODELS}),
+    sum(input_tokens) FILTER (WHERE {MODELS}),
+    sum(output_tokens) FILTER (WHERE {MODELS}),
     coalesce({_first("outcome")}, iif(max(status = 'ERROR'), 'error', NULL)),
     {_first("user_id")},
     {_first("session_id")},
-    sum(cost) FILTER (WHERE {_MODELS}),
-    count(*) FILTER (WHERE {_MODELS} AND cost IS NULL),
+    sum(cost) FILTER (WHERE {MODELS}),
+    count(*) FILTER (WHERE {MODELS} AND cost IS NULL),
     count(*) FILTER (WHERE {_FAILED}),
     {_ERROR},
     {_first("agent")},
