@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from agent_callbacks.tokens.prices import PriceBook
     from agent_callbacks.tokens.rate import Cost
 
-__all__ = ["BucketCosts", "CallCost", "is_call", "is_embedding", "model_of", "priced"]
+__all__ = ["BucketCosts", "CallCost", "is_call", "is_embedding", "model_of", "priced", "says_cost"]
 
 ZERO: Final = Decimal(0)
 _CALLS: Final = frozenset({"chat", "text_completion", "generate_content", "embeddings"})
@@ -68,8 +68,13 @@ class CallCost:
 def is_call(span: Span) -> bool:
     """Say whether *span* is a call that costs something, as far as it tells: it has tokens or a price."""
     return span.attributes.get(keys.OPERATION_NAME) in _CALLS and (
-        _usage(span) is not None or keys.LLM_COST in span.attributes or keys.UNPRICED_MODELS in span.attributes
+        _usage(span) is not None or says_cost(span)
     )
+
+
+def says_cost(span: Span) -> bool:
+    """Say whether the call *span* says what it cost, or that it was not known."""
+    return keys.LLM_COST in span.attributes or keys.UNPRICED_MODELS in span.attributes
 
 
 def is_embedding(span: Span) -> bool:
