@@ -31,7 +31,10 @@ def readable(span: Span) -> ReadableSpan:
         events=[Event(event.name, _attributes(event.attributes), event.time_ns) for event in span.events],
         links=[Link(_context(link.trace_id, link.span_id), _attributes(link.attributes)) for link in span.links],
         kind=SpanKind.__members__.get(span.kind, SpanKind.INTERNAL),  # a file may name any
-        status=Status(StatusCode.__members__.get(span.status, StatusCode.UNSET), span.status_message if span.status == "ERROR" else None),
+        status=Status(
+            StatusCode.__members__.get(span.status, StatusCode.UNSET),
+            span.status_message if span.status == "ERROR" else None,
+        ),
         start_time=span.start_ns,
         end_time=span.end_ns,
         instrumentation_scope=InstrumentationScope(span.scope),

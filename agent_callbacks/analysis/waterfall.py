@@ -15,7 +15,7 @@ from agent_callbacks.analysis.drawing.ink import paint as ink
 from agent_callbacks.analysis.drawing.prose import joined, wrapped
 from agent_callbacks.analysis.drawing.table import Column, numbers, table
 from agent_callbacks.analysis.latency import latency_report
-from agent_callbacks.analysis.money import dollars
+from agent_callbacks.analysis.figure import dollars
 from agent_callbacks.analysis.row import SYMBOLS, Kind, Row, Totals, first_known, kind_of, rows, totals
 from agent_callbacks.convention import keys
 
@@ -116,9 +116,7 @@ def _folded(lines: Sequence[Row], depth: int | None) -> dict[int, int]:
 def _names(drawn: Sequence[Row], hidden: Sequence[int], paint: Paint) -> Column:
     wanted = max(cells.width(row.prefix + row.name + _mark(row, more)) for row, more in zip(drawn, hidden, strict=True))
     wanted = max(wanted, _MIN_NAME)
-    return Column(
-        "", lambda at, room: _name(drawn[at], hidden[at], room, paint), wanted, min(wanted, _MIN_NAME), gap=1
-    )
+    return Column("", lambda at, room: _name(drawn[at], hidden[at], room, paint), wanted, min(wanted, _MIN_NAME), gap=1)
 
 
 def _counts(drawn: Sequence[Row], paint: Paint) -> Iterator[Column]:

@@ -24,7 +24,7 @@ class Column:
 
     ``draw`` gets a row's number and the column's cells, and returns exactly as many, painted. ``wanted`` is what it
     takes where there is room, ``least`` what it can live with, ``rank`` when it goes where even that is too much: the
-    highest first, 0 never. ``grows`` says that what no other column needs is its own. ``gap`` are the cells before it.
+    highest first, those of one rank together, 0 never. ``grows`` says that what no other column needs is its own. ``gap`` are the cells before it.
     """
 
     title: str
@@ -50,17 +50,13 @@ def texts(title: str, column: Sequence[str], paint: Paint, *, rank: int = 0, sty
     return _texts(title, column, [style] * len(column), paint, rank=rank, right=False)
 
 
-def flexible(
-    title: str, column: Sequence[str], paint: Paint, *, least: int, style: str = "", rank: int = 0
-) -> Column:
+def flexible(title: str, column: Sequence[str], paint: Paint, *, least: int, style: str = "", rank: int = 0) -> Column:
     """Return a column of texts that are cut where there is no room for them."""
     made = texts(title, column, paint, style=style, rank=rank)
     return replace(made, least=min(least, made.wanted))
 
 
-def _texts(
-    title: str, column: Sequence[str], styles: Sequence[str], paint: Paint, *, rank: int, right: bool
-) -> Column:
+def _texts(title: str, column: Sequence[str], styles: Sequence[str], paint: Paint, *, rank: int, right: bool) -> Column:
     placed = cells.right if right else cells.left
     wanted = max(map(cells.width, (title, *column)))
     return Column(
@@ -80,8 +76,8 @@ def table(columns: Iterable[Column], rows: int, width: int, paint: Paint, *, ind
     """
     kept = list(columns)
     room = width - indent
-    while _sum(_sizes(kept, room)) > room and (droppable := [each for each in kept if each.rank]):
-        kept.remove(max(droppable, key=lambda each: each.rank))
+    while _sum(_sizes(kept, room)) > room and (first := max(each.rank for each in kept)):
+        kept = [each for each in kept if each.rank != first]
     sizes = _fitted(kept, room)
     titles = _line(kept, [
         paint((cells.right if each.right else cells.left)(each.title, size), each.style)

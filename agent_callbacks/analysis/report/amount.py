@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from agent_callbacks.analysis.money import dollars
+from agent_callbacks.analysis.figure import dollars, percent
 from agent_callbacks.analysis.waterfall import duration
 
 if TYPE_CHECKING:
@@ -21,13 +21,9 @@ def said(value: float | None, unit: Unit) -> str:
     return NONE if value is None else _SAID[unit](value).replace(" ", _UNBROKEN)
 
 
-def _share(value: float) -> str:
-    return f"{value * 100:.{1 if value < 0.0995 else 0}f} %"  # noqa: PLR2004 - what still rounds to below ten
-
-
 _SAID: Final[Mapping[Unit, Callable[[float], str]]] = {
     "seconds": duration,
     "tokens": lambda value: f"{value:,.0f}",
     "dollars": dollars,
-    "share": _share,
+    "share": percent,
 }

@@ -39,9 +39,7 @@ def span_rows(
     )
 
 
-def _row(
-    span: Span, line: waterfall.Row, start_ns: int, critical: Sequence[tuple[int, int]]
-) -> SpanRow:
+def _row(span: Span, line: waterfall.Row, start_ns: int, critical: Sequence[tuple[int, int]]) -> SpanRow:
     begin = _seconds(span.start_ns - start_ns)
     end = _seconds(max(span.start_ns, span.end_ns) - start_ns) if span.end_ns else None
     first_chunk = span.attributes.get(keys.TIME_TO_FIRST_CHUNK)

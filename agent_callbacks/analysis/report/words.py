@@ -14,7 +14,19 @@ if TYPE_CHECKING:
     from agent_callbacks.analysis.report.model import Bucket, Component, Finding, Step
     from agent_callbacks.analysis.report.waits import Wait
 
-__all__ = ["COST", "FAILURES", "GROWTH", "PARALLEL", "SEQUENTIAL", "WAITS", "Line", "Matter", "answers", "costliest", "grown"]
+__all__ = [
+    "COST",
+    "FAILURES",
+    "GROWTH",
+    "PARALLEL",
+    "SEQUENTIAL",
+    "WAITS",
+    "Line",
+    "Matter",
+    "answers",
+    "costliest",
+    "grown",
+]
 
 COST: Final = "Which step cost most?"
 GROWTH: Final = "What grew?"
