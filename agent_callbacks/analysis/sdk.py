@@ -30,8 +30,11 @@ def readable(span: Span) -> ReadableSpan:
         attributes=_attributes(span.attributes),
         events=[Event(event.name, _attributes(event.attributes), event.time_ns) for event in span.events],
         links=[Link(_context(link.trace_id, link.span_id), _attributes(link.attributes)) for link in span.links],
-        kind=SpanKind[span.kind],
-        status=Status(StatusCode[span.status], span.status_message if span.status == "ERROR" else None),
+        kind=SpanKind.__members__.get(span.kind, SpanKind.INTERNAL),  # a file may name any
+        status=Status(
+            StatusCode.__members__.get(span.status, StatusCode.UNSET),
+            span.status_message if span.status == "ERROR" else None,
+        ),
         start_time=span.start_ns,
         end_time=span.end_ns,
         instrumentation_scope=InstrumentationScope(span.scope),

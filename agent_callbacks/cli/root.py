@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 # Command -> (its file, the click command in it). A file is imported when its command is asked for.
 _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "config": ("agent_callbacks.cli.config", "config"),
+    "cost": ("agent_callbacks.cli.cost", "cost"),
     "demo": ("agent_callbacks.cli.demo.command", "demo"),
     "doctor": ("agent_callbacks.cli.doctor.command", "doctor"),
     "explain": ("agent_callbacks.cli.rules", "explain"),
     "export": ("agent_callbacks.cli.export", "export"),
     "gc": ("agent_callbacks.cli.gc", "gc"),
     "import": ("agent_callbacks.cli.importing", "import_"),
+    "latency": ("agent_callbacks.cli.latency", "latency"),
     "lint": ("agent_callbacks.cli.lint", "lint"),
     "ls": ("agent_callbacks.cli.ls", "ls"),
     "names": ("agent_callbacks.cli.names", "names"),
@@ -28,6 +30,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "rules": ("agent_callbacks.cli.rules", "rules"),
     "scan": ("agent_callbacks.cli.scan", "scan"),
     "show": ("agent_callbacks.cli.show", "show"),
+    "tokens": ("agent_callbacks.cli.tokens", "tokens"),
 }
 
 

@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import math
 import os
 import re
 import shutil
 import sys
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast
 
 import click
 
 from agent_callbacks.analysis import cells
+from agent_callbacks.analysis.cost import PricesError, cost_report
+from agent_callbacks.analysis.drawing.ink import paint as ink
+from agent_callbacks.analysis.drawing.prose import pairs
+from agent_callbacks.analysis.latency import latency_report
+from agent_callbacks.analysis.report import words
+from agent_callbacks.analysis.report.run import matter_of
+from agent_callbacks.analysis.row import rows
 from agent_callbacks.analysis.trace import TraceError
-from agent_callbacks.analysis.waterfall import render
+from agent_callbacks.analysis.waterfall import clamped, render
 from agent_callbacks.privacy.pseudonyms import VARIABLE
 from agent_callbacks.privacy.sanitizer import Sanitizer
 from agent_callbacks.store.read import Store
 from agent_callbacks.store.schema import STORE_VARIABLE, StoreError, StoreMissingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping
     from pathlib import Path
 
     from agent_callbacks.analysis.trace import Trace
@@ -37,6 +47,11 @@ _SECONDS: Final[Mapping[str, int]] = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "
 _TAGGED: Final = (
     f"such an id is stored as a tag; set {VARIABLE} to the key of the process that wrote it, or give the tag itself"
 )
+# The questions that the terminal answers below a trace, in fewer words.
+_SHORT: Final[Mapping[str, str]] = {
+    words.COST: "cost most", words.GROWTH: "grew", words.WAITS: "waited", words.PARALLEL: "in parallel",
+    words.FAILURES: "failed",
+}  # fmt: skip
 _HOW_TO_GET_ONE: Final = "to get a trace: agent-callbacks demo"
 
 
@@ -70,10 +85,45 @@ def echo(text: str) -> None:
     click.echo(text.encode(encoding, "replace").decode(encoding), color=True)
 
 
-def echo_trace(trace: Trace, path: Path) -> None:
-    """Print the waterfall of *trace* and where it is stored: the one way any command shows a trace."""
-    echo(render(trace, width(), color=color()))
-    echo(f"\nstored in {cells.printable(str(path))}")
+def echo_json(document: Mapping[str, Any]) -> None:
+    """Print *document* in ASCII, so that no text of a span can steer the terminal; what is no number in JSON is null."""
+    echo(json.dumps(_finite(document), indent=2, allow_nan=False))
+
+
+def _finite(value: object) -> object:
+    """Return *value* as JSON has it: NaN and the infinities, which some readers refuse, as null."""
+    match value:
+        case dict():
+            return {str(key): _finite(item) for key, item in cast("dict[object, object]", value).items()}
+        case list() | tuple():
+            return [_finite(item) for item in cast("Iterable[object]", value)]
+        case float():
+            return value if math.isfinite(value) else None
+        case Decimal():
+            return float(value)
+        case _:
+            return value
+
+
+def echo_trace(trace: Trace, source: str, *, depth: int | None = None) -> None:
+    """Print *trace* as a waterfall, what is asked of it first, and where it is from: how any command shows a trace."""
+    at, paint = clamped(width()), ink(color=color())
+    costs, latency = cost_report(trace, parts=False), latency_report(trace)
+    matter = matter_of(trace, rows(trace), costs, latency)
+    told = [(_SHORT[each.question], each.text) for each in words.answers(matter, 0) if each.question in _SHORT]
+    echo(render(trace, at, color=color(), depth=depth, costs=costs, latency=latency))
+    if told:
+        echo("\n" + "\n".join(pairs(told, at, paint)))
+    echo(f"\n{source}")
+
+
+@contextlib.contextmanager
+def prices() -> Generator[None]:
+    """Turn a fault of the user's file of prices into a message and an exit code."""
+    try:
+        yield
+    except PricesError as error:
+        stop(str(error), USAGE_ERROR)
 
 
 def stop(message: str, code: int) -> NoReturn:
