@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+
+import orjson
 
 from agent_callbacks.analysis.call import is_call, priced
 from agent_callbacks.analysis.sample import LONGEST, MODELS_JOINED, NO_GROUP, group_of, hour, samples
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from agent_callbacks.analysis.sample import By, Value
     from agent_callbacks.analysis.trace import Trace
     from agent_callbacks.store.read import Evaluation, Store
-    from agent_callbacks.store.summary import Summary
+    from agent_callbacks.store.summary import Filter
     from agent_callbacks.tokens.prices import PriceBook
 
 __all__ = ["VALUES", "Observation", "observed", "stored"]
@@ -31,9 +34,8 @@ _SUCCESS: Final = "success"
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One run.
+    """One run: its group, USD, seconds and tokens, None where the run does not say them, or not in full.
 
-    ``values`` holds those of ``VALUES`` (USD, seconds, tokens), None where the run does not say, or not in full;
     ``completed`` is 1 where it ended as it should, 0 where it did not, None where it says neither; ``scores`` are what
     was recorded of it, by name, the last word only.
     """
@@ -41,9 +43,16 @@ class Observation:
     trace_id: str
     start_ns: int
     group: str
-    values: Mapping[Value, float | None]
+    cost: float | None
+    duration: float | None
+    tokens: float | None
     completed: float | None
-    scores: Mapping[str, float | None] = field(default_factory=dict[str, "float | None"])
+    scores: Mapping[str, float | None]
+
+    def value(self, name: Value) -> float | None:
+        """Return one of ``VALUES``."""
+        found: float | None = getattr(self, name)
+        return found
 
 
 def observed(
@@ -51,55 +60,56 @@ def observed(
 ) -> list[Observation]:
     """Return *traces* as observations."""
     listed = list(traces)
-    columns = [[one.value for one in samples(listed, "run", value, prices=prices)] for value in VALUES]
+    costs, durations, tokens = ([one.value for one in samples(listed, "run", each, prices=prices)] for each in VALUES)
     return [
         Observation(
-            trace.trace_id,
-            trace.start_ns,
-            group_of(trace, by, experiment),
-            dict(zip(VALUES, values, strict=True)),
-            _completed(*_outcome(trace)),
-            {one.name: one.score for one in trace.outcomes},
+            trace.trace_id, trace.start_ns, group_of(trace, by, experiment), cost, duration, count,
+            _completed(*_outcome(trace)), {one.name: one.score for one in trace.outcomes},
         )
-        for trace, *values in zip(listed, *columns, strict=True)
-    ]
+        for trace, cost, duration, count in zip(listed, costs, durations, tokens, strict=True)
+    ]  # fmt: skip
 
 
 def stored(
     store: Store,
-    summaries: Sequence[Summary],
+    wanted: Filter,
     by: By,
+    *,
+    limit: int = -1,
     experiment: str | None = None,
     prices: str | Path | None = None,
-    watch: Callable[[Sequence[Summary]], Iterable[Summary]] = iter,
+    watch: Callable[[Sequence[str]], Iterable[str]] = iter,
 ) -> list[Observation]:
     """Return runs of a *store* as observations, reading spans only of those whose cost has still to be worked out.
 
     Args:
         store: Where they are.
-        summaries: The runs.
+        wanted: Which; those that have ended.
         by: What groups them.
+        limit: How many, the newest first; -1 for all.
         experiment: For variants, the experiment that is meant.
         prices: For costs that were not recorded, a file of prices as ``cost_report`` takes it.
-        watch: Wraps what takes longest, to show how far it is.
+        watch: Wraps the ids of the traces that are read, to show how far that is.
     """
-    scores = _scores(store.evaluations(min((each.start_ns for each in summaries), default=0)))
-    costs = _costs(store, [each for each in summaries if each.unpriced], prices, watch)
+    columns, group = _GROUPS[by]
+    rows = store.columns((*_READ, *columns), replace(wanted, running=False), limit, None if limit < 0 else "start")
+    scores = _scores(store.evaluations(wanted.since_ns))
+    costs = _costs(store, [row[0] for row in rows if row[_UNPRICED_AT]], prices, watch)
     return [
         Observation(
-            each.trace_id,
-            each.start_ns,
-            _group(each, by, experiment),
-            {
-                "cost": costs.get(each.trace_id, each.cost),
-                "duration": each.seconds,
-                "tokens": None if each.input_tokens is None else each.input_tokens + (each.output_tokens or 0),
-            },
-            _completed(each.outcome, failed=bool(each.errors)),
-            scores.get(each.trace_id, {}),
+            trace_id, start, (group(experiment, *said) or NO_GROUP)[:LONGEST], costs.get(trace_id, cost),
+            max(0, end - start) / 1e9, None if given is None else given + (taken or 0),
+            _completed(outcome, failed > 0), scores.get(trace_id, _NO_SCORES),
         )
-        for each in summaries
-    ]
+        for trace_id, start, end, given, taken, outcome, failed, cost, _, *said in rows
+    ]  # fmt: skip
+
+
+_READ: Final = (
+    "trace_id", "start_ns", "end_ns", "input_tokens", "output_tokens", "outcome", "errors", "cost", "unpriced",
+)  # fmt: skip
+_UNPRICED_AT: Final = _READ.index("unpriced")
+_NO_SCORES: Final[Mapping[str, float | None]] = {}
 
 
 def _outcome(trace: Trace) -> tuple[str | None, bool]:
@@ -107,7 +117,7 @@ def _outcome(trace: Trace) -> tuple[str | None, bool]:
     return next((text for text in said if text), None), any(span.status == "ERROR" for span in trace.spans)
 
 
-def _completed(outcome: str | None, failed: bool) -> float | None:  # noqa: FBT001 - always given by name or by unpacking
+def _completed(outcome: str | None, failed: bool) -> float | None:  # noqa: FBT001 - of a pair
     if outcome is None:
         return 0.0 if failed else None
     return float(outcome == _SUCCESS)
@@ -121,16 +131,13 @@ def _scores(evaluations: Iterable[Evaluation]) -> Mapping[str, Mapping[str, floa
 
 
 def _costs(
-    store: Store,
-    summaries: Sequence[Summary],
-    prices: str | Path | None,
-    watch: Callable[[Sequence[Summary]], Iterable[Summary]],
+    store: Store, trace_ids: Sequence[str], prices: str | Path | None, watch: Callable[[Sequence[str]], Iterable[str]]
 ) -> Mapping[str, float | None]:
-    if not summaries:
+    if not trace_ids:
         return {}
     book = open_book(prices or os.environ.get(f"{keys.ENVIRONMENT_PREFIX}PRICES") or None)
     book.wait()
-    return {each.trace_id: _cost(store, each.trace_id, book) for each in watch(summaries)}
+    return {trace_id: _cost(store, trace_id, book) for trace_id in watch(trace_ids)}
 
 
 def _cost(store: Store, trace_id: str, book: PriceBook) -> float | None:
@@ -139,22 +146,37 @@ def _cost(store: Store, trace_id: str, book: PriceBook) -> float | None:
     return float(sum(costs)) if costs and None not in costs else None  # type: ignore[arg-type]
 
 
-def _group(summary: Summary, by: By, experiment: str | None) -> str:
-    return (_GROUPS[by](summary, experiment) or NO_GROUP)[:LONGEST]
+def _variant(wanted: str | None, experiment: str | None, variant: str | None, variants: str | None) -> str | None:
+    if wanted is None or experiment == wanted:
+        return variant
+    return _several(variants).get(wanted)
 
 
-def _variant(summary: Summary, experiment: str | None) -> str | None:
-    if experiment is None or summary.experiment == experiment:
-        return summary.variant
-    return summary.variants.get(experiment)
+@functools.lru_cache(256)
+def _several(variants: str | None) -> Mapping[str, str]:
+    return dict(orjson.loads(variants)) if variants else {}
 
 
-_GROUPS: Final[Mapping[By, Callable[[Summary, str | None], str | None]]] = {
-    "variant": _variant,
-    "experiment": lambda summary, _: summary.experiment,
-    "user": lambda summary, _: summary.user_id,
-    "session": lambda summary, _: summary.session_id,
-    "agent": lambda summary, _: summary.agent,
-    "model": lambda summary, _: MODELS_JOINED.join(summary.models),
-    "hour": lambda summary, _: hour(summary.start_ns),
+@functools.lru_cache(256)
+def _models(_: str | None, models: str) -> str:
+    return MODELS_JOINED.join(orjson.loads(models))
+
+
+def _hour(_: str | None, start_ns: int) -> str:
+    return hour(start_ns)
+
+
+def _said(_: str | None, text: str | None) -> str | None:
+    return text
+
+
+# What groups runs: the columns it is read from, and how.
+_GROUPS: Final[Mapping[By, tuple[tuple[str, ...], Callable[..., str | None]]]] = {
+    "variant": (("experiment", "variant", "variants"), _variant),
+    "experiment": (("experiment",), _said),
+    "user": (("user_id",), _said),
+    "session": (("session_id",), _said),
+    "agent": (("agent",), _said),
+    "model": (("models",), _models),
+    "hour": (("start_ns",), _hour),
 }

@@ -112,7 +112,7 @@ def spreads(runs: Iterable[Observation], value: Value) -> Mapping[str, Distribut
     """Return how the *value* of runs that are observed already is spread, by their groups."""
     groups: defaultdict[str, list[Measurement]] = defaultdict(list)
     for run in runs:
-        groups[run.group].append(Measurement(run.trace_id, "run", run.group, run.values[value]))
+        groups[run.group].append(Measurement(run.trace_id, "run", run.group, run.value(value)))
     return {group: _distribution("run", value, "run", group, members) for group, members in groups.items()}
 
 

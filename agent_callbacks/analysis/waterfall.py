@@ -14,8 +14,8 @@ from agent_callbacks.analysis.drawing.bar import stretch
 from agent_callbacks.analysis.drawing.ink import paint as ink
 from agent_callbacks.analysis.drawing.prose import joined, wrapped
 from agent_callbacks.analysis.drawing.table import Column, numbers, table
-from agent_callbacks.analysis.latency import latency_report
 from agent_callbacks.analysis.figure import dollars
+from agent_callbacks.analysis.latency import latency_report
 from agent_callbacks.analysis.row import SYMBOLS, Kind, Row, Totals, first_known, kind_of, rows, totals
 from agent_callbacks.convention import keys
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -16,6 +15,8 @@ from agent_callbacks.store import schema
 from agent_callbacks.store.erase import erase
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from agent_callbacks.store.erase import Erased
 
 SCHEMA: Final = "agent_callbacks.erased/1"
@@ -34,7 +35,7 @@ def gc(*, user: str | None, older_than: float | None, dry_run: bool, store: str 
     What is erased is also gone from the file's free pages and its log. Writers of the same store wait meanwhile, some
     seconds for a big one.
     """
-    path = schema.default_path() if store is None else Path(store).expanduser()
+    path = schema.place(store)
     try:
         found = erase(path, user=terminal.stored_id(user), older_than_seconds=older_than, dry_run=dry_run)
     except schema.StoreMissingError as error:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 # Command -> (its file, the click command in it). A file is imported when its command is asked for.
 _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "compare": ("agent_callbacks.cli.compare", "compare"),
     "config": ("agent_callbacks.cli.config", "config"),
+    "copy": ("agent_callbacks.cli.copying", "copy"),
     "cost": ("agent_callbacks.cli.cost", "cost"),
     "demo": ("agent_callbacks.cli.demo.command", "demo"),
     "doctor": ("agent_callbacks.cli.doctor.command", "doctor"),
@@ -30,6 +32,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "rules": ("agent_callbacks.cli.rules", "rules"),
     "scan": ("agent_callbacks.cli.scan", "scan"),
     "show": ("agent_callbacks.cli.show", "show"),
+    "tail": ("agent_callbacks.cli.tail", "tail"),
     "tokens": ("agent_callbacks.cli.tokens", "tokens"),
 }
 

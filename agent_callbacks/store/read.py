@@ -10,7 +10,6 @@ import difflib
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, cast
 
 import orjson
@@ -20,6 +19,7 @@ from agent_callbacks.store.summary import EVERY, Filter, Order, Summary
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
+    from pathlib import Path
     from types import TracebackType
 
 __all__ = ["Evaluation", "Filter", "Order", "Statistics", "Store", "StoredSpan", "Summary"]
@@ -98,7 +98,7 @@ class Store:
     """
 
     def __init__(self, path: Path | str | None = None) -> None:
-        self.path: Final = schema.default_path() if path is None else Path(path).expanduser()
+        self.path: Final = schema.place(path)
         _check(self.path)
         with self._reading():
             self._connection = self._connect("ro")
@@ -138,8 +138,23 @@ class Store:
 
     def summaries(self, wanted: Filter = EVERY, limit: int = -1, order: Order = "start") -> list[Summary]:
         """Return summaries of the traces that are *wanted*, at most *limit* (-1: all) of them, in *order*."""
+        return [Summary.of(row) for row in self.columns(summary.SHOWN, wanted, limit, order)]
+
+    def columns(
+        self, shown: Sequence[str], wanted: Filter = EVERY, limit: int = -1, order: Order | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Return of each trace that is *wanted* the columns *shown*, of ``summary.SHOWN``: the fewer, the faster."""
         values = {name: getattr(wanted, name) for name in wanted.__slots__}
-        return [Summary.of(row) for row in self._rows(summary.query(wanted, order), {**values, "limit": limit})]
+        return self._rows(summary.query(wanted, order, shown), {**values, "limit": limit})
+
+    def known(self, column: str, limit: int = _SUGGESTED_FROM) -> list[str]:
+        """Return what stands in a *column* of text, of ``summary.SHOWN``, in the newest traces."""
+        rows = self.columns((column,), EVERY, limit, "start")
+        return list(dict.fromkeys(value for (value,) in rows if value is not None))
+
+    def models(self) -> list[str]:
+        """Return the models that the newest traces asked."""
+        return list(dict.fromkeys(name for text in self.known("models") for name in orjson.loads(text)))
 
     def evaluations(self, since_ns: int = 0) -> list[Evaluation]:
         """Return what was said of runs, in the order it was said, from *since_ns* (epoch ns) on."""

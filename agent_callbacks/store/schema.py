@@ -66,6 +66,11 @@ def default_path() -> Path:
     return state / "agent-callbacks" / "traces.db"
 
 
+def place(given: Path | str | None) -> Path:
+    """Return the path of the store that was *given*; the default one where none was."""
+    return default_path() if given is None else Path(given).expanduser()
+
+
 def is_sqlite(path: Path) -> bool:
     """Return whether the file at *path* begins like a SQLite database."""
     with path.open("rb") as file:

@@ -7,15 +7,16 @@ worked out when asked for.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 import orjson
 
 from agent_callbacks.convention import keys
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 __all__ = [
     "COLUMNS",
@@ -66,7 +67,7 @@ class Summary:
     models: tuple[str, ...] = ()
     experiment: str | None = None
     variant: str | None = None
-    variants: Mapping[str, str] = field(default_factory=dict[str, str])
+    variants: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
     running: bool = False
     written: int = field(default=0, compare=False)
     """Grows with every write to the store: what came after something else has a higher number."""
@@ -79,11 +80,20 @@ class Summary:
     @classmethod
     def of(cls, row: tuple[Any, ...]) -> Summary:
         """Return the summary in a *row* of ``query``."""
-        said: dict[str, Any] = dict(zip(_SHOWN, row, strict=True))
-        said["models"] = tuple(orjson.loads(said["models"])) if said["models"] else ()
-        said["variants"] = orjson.loads(said["variants"]) if said["variants"] else {}
-        said["running"] = bool(said["running"])
-        return cls(**said)
+        made = cast("Callable[..., Summary]", cls)  # as many as there are fields
+        before, between = row[:_MODELS_AT], row[_MODELS_AT + 1 : _VARIANTS_AT]
+        *_, variants, running, written = row
+        return made(*before, _list(row[_MODELS_AT]), *between, _table(variants), bool(running), written)
+
+
+@functools.lru_cache(256)
+def _list(text: str | None) -> tuple[str, ...]:
+    return tuple(orjson.loads(text)) if text else ()
+
+
+@functools.lru_cache(256)
+def _table(text: str | None) -> dict[str, str]:
+    return dict(orjson.loads(text)) if text else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +155,11 @@ _FAILED: Final = "(status = 'ERROR' OR outcome = 'failure')"
 
 
 def _first(column: str, where: str = "TRUE") -> str:
-    """Return what the first span that says *column* says."""
-    return f"(SELECT {column} {_BELOW} AND {column} IS NOT NULL AND {where} ORDER BY start_ns, span_id LIMIT 1)"
+    """Return what the first span that says *column* says: the root, or of those that started together the outermost."""
+    order = (
+        "parent_span_id IS NOT NULL, start_ns, rowid DESC"  # spans are written as they end: the outer after the inner
+    )
+    return f"(SELECT {column} {_BELOW} AND {column} IS NOT NULL AND {where} ORDER BY {order} LIMIT 1)"
 
 
 # The cause fails before what it makes fail: of two that end together, the one that started later, or was written first.
@@ -202,36 +215,42 @@ _BY_SUMMARY: Final[Mapping[str, str]] = {
     "cost": "cost >= :cost",
     "failed": "errors > 0",
 }
-# In the order of Summary.
-_SHOWN: Final = (
+SHOWN: Final = (
     "trace_id", "name", "start_ns", *(name for name in COLUMNS if name != "name"), "running", "written",
 )  # fmt: skip
+"""What is known of a trace, in the order of ``Summary``."""
+_MODELS_AT, _VARIANTS_AT = map(SHOWN.index, ("models", "variants"))
 
 
-def query(wanted: Filter, order: Order = "start") -> str:
-    """Return the statement that finds what is *wanted*; it is given the fields of the filter, and a ``limit``."""
-    unwanted = {name: getattr(EVERY, name) for name in wanted.__slots__}
-    asked = [name for name in wanted.__slots__ if getattr(wanted, name) != unwanted[name]]
+def query(wanted: Filter, order: Order | None = "start", shown: Sequence[str] = SHOWN) -> str:
+    """Return the statement that finds what is *wanted*; it is given the fields of the filter, and a ``limit``.
+
+    Args:
+        wanted: Which traces.
+        order: Which come first; None where all are wanted, in any order.
+        shown: The columns, of those of ``SHOWN``.
+    """
+    asked = [name for name in wanted.__slots__ if getattr(wanted, name) != getattr(EVERY, name)]
     of_trace = " AND ".join(_BY_TRACE[name] for name in asked if name in _BY_TRACE) or "TRUE"
     of_summary = " AND ".join(_BY_SUMMARY[name] for name in asked if name in _BY_SUMMARY) or "TRUE"
-    ordered = ORDERS[order]
+    ordered = f"ORDER BY {ORDERS[order]}" if order is not None else ""
+    ended = (
+        f"SELECT *, FALSE AS running FROM traces WHERE rooted AND {of_trace} AND {of_summary} {ordered} LIMIT :limit"
+    )
+    columns = ", ".join(shown)
+    if not wanted.running:
+        return f"SELECT {columns} FROM ({ended})"
     # What goes on is summed up before it can be judged by its sum; without such a condition the first ones do.
     few = of_summary == "TRUE" and order in {"start", "written"}
-    first = f"ORDER BY {ordered} LIMIT :limit" if few else f"ORDER BY {ORDERS['start']} LIMIT -1"
-    ended = f"""
-        SELECT *, NOT rooted AS running FROM traces WHERE rooted AND {of_trace} AND {of_summary}
-        ORDER BY {ordered} LIMIT :limit
-    """
-    going_on = f"""
-        SELECT trace.trace_id, trace.start_ns, TRUE AS running, trace.written, {_WORKED_OUT}
-        FROM (SELECT trace_id, start_ns, written FROM traces WHERE NOT rooted AND {of_trace} {first}) AS trace
-        JOIN spans ON spans.trace_id = trace.trace_id GROUP BY trace.trace_id
-    """
+    first = f"{ordered} LIMIT :limit" if few else f"ORDER BY {ORDERS['start']} LIMIT -1"
     names = ", ".join(("trace_id", "start_ns", "running", "written", *COLUMNS))
-    shown = ", ".join(_SHOWN)
     return f"""
-        WITH ended AS ({ended}), going_on ({names}) AS ({going_on})
-        SELECT * FROM (
-            SELECT {shown} FROM ended UNION ALL SELECT {shown} FROM going_on WHERE :running AND {of_summary}
-        ) ORDER BY {ordered} LIMIT :limit
+        WITH ended AS ({ended}), going_on ({names}) AS (
+            SELECT trace.trace_id, trace.start_ns, TRUE, trace.written, {_WORKED_OUT}
+            FROM (SELECT trace_id, start_ns, written FROM traces WHERE NOT rooted AND {of_trace} {first}) AS trace
+            JOIN spans ON spans.trace_id = trace.trace_id GROUP BY trace.trace_id
+        )
+        SELECT {columns} FROM (
+            SELECT {", ".join(SHOWN)} FROM ended UNION ALL SELECT {", ".join(SHOWN)} FROM going_on WHERE {of_summary}
+        ) {ordered} LIMIT :limit
     """

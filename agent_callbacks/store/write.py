@@ -14,7 +14,6 @@ import sqlite3
 import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
@@ -23,6 +22,7 @@ from agent_callbacks.store import file, layout, retention, row, schema, summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from opentelemetry.sdk.trace import ReadableSpan
 
@@ -89,7 +89,7 @@ class StoreExporter(SpanExporter):
         max_age_seconds: float = retention.MAX_AGE_SECONDS,
         not_older_than_ns: int = 0,
     ) -> None:
-        self.path: Final = schema.default_path() if path is None else Path(path).expanduser()
+        self.path: Final = schema.place(path)
         self.dropped = 0
         self.last_error: str | None = None
         self._limits = retention.Limits(max_bytes, max_age_seconds)
