@@ -11,6 +11,7 @@ import click
 from agent_callbacks.analysis import cells
 from agent_callbacks.analysis.waterfall import utc
 from agent_callbacks.cli import terminal
+from agent_callbacks.cli.progress import working
 from agent_callbacks.store import schema
 from agent_callbacks.store.erase import erase
 
@@ -37,7 +38,10 @@ def gc(*, user: str | None, older_than: float | None, dry_run: bool, store: str 
     """
     path = schema.place(store)
     try:
-        found = erase(path, user=terminal.stored_id(user), older_than_seconds=older_than, dry_run=dry_run)
+        with working("counting" if dry_run else "erasing", "traces") as tell:
+            found = erase(
+                path, user=terminal.stored_id(user), older_than_seconds=older_than, dry_run=dry_run, progress=tell
+            )
     except schema.StoreMissingError as error:
         terminal.stop(str(error), terminal.NOTHING_FOUND)
     except schema.StoreError as error:

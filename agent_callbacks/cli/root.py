@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final, cast
 
 import click
 
+from agent_callbacks.cli import drop_output
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -59,6 +61,14 @@ class _Commands(click.Group):
             hint = f"did you mean {close[0]!r}?" if close else f"commands: {', '.join(_COMMANDS)}"
             raise click.UsageError(f"no command {args[0]!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command that was asked for; whoever reads its output, such as ``head``, may go when they please."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            drop_output()
+            ctx.exit(0)
 
 
 def _version() -> str:
