@@ -86,7 +86,7 @@ def echo(text: str) -> None:
 
 
 def echo_json(document: Mapping[str, Any]) -> None:
-    """Print *document* in ASCII, so that no text of a span can steer the terminal; what is no number in JSON is null."""
+    """Print *document* in ASCII, so that no text of a span steers the terminal; what is no number in JSON is null."""
     echo(json.dumps(_finite(document), indent=2, allow_nan=False))
 
 

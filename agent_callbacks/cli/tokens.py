@@ -11,7 +11,7 @@ from agent_callbacks.analysis import cells
 from agent_callbacks.analysis.drawing.bar import Part, stacked
 from agent_callbacks.analysis.drawing.ink import paint as ink
 from agent_callbacks.analysis.drawing.prose import bullets, joined
-from agent_callbacks.analysis.drawing.table import Column, flexible, numbers, table, texts
+from agent_callbacks.analysis.drawing.table import Column, flexible, legend, numbers, table, texts
 from agent_callbacks.analysis.figure import percent, signed
 from agent_callbacks.analysis.tokens import token_report
 from agent_callbacks.analysis.waterfall import clamped, counted, headline
@@ -42,8 +42,8 @@ _COLUMNS: Final[Mapping[str, str]] = {
     "other": "other",
 }  # fmt: skip
 _NOT_SPLIT: Final = (
-    "the input is not split by what it is: this trace carries no buckets (recorded with count_tokens off, by an earlier "
-    "release or by another instrumentation)"
+    "the input is not split by what it is: this trace carries no buckets (recorded with count_tokens off, by an "
+    "earlier release or by another instrumentation)"
 )
 _ESTIMATED: Final = "estimated"
 _MIN_BAR: Final = 16
@@ -242,9 +242,8 @@ def _list(lines: Sequence[_Line], width: int, paint: Paint) -> list[str]:
     }
     names = [bucket for bucket in (*BUCKETS, "unsplit") if bucket in sums]
     first, last = dict(lines[0].parts), dict(lines[-1].parts)
-    legend = Column("", lambda row, room: paint(GLYPHS[names[row]], names[row]), 1, 1)
     columns = [
-        legend,
+        legend([GLYPHS[each] for each in names], names, paint),
         dataclasses.replace(texts("", [_TITLES[each] for each in names], paint), gap=1),
         numbers("all steps", [f"{sums[each]:,}" for each in names], paint),
         numbers("share", [percent(sums[each] / whole) if whole else "" for each in names], paint),

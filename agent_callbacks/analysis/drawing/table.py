@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from agent_callbacks.analysis.drawing.ink import Paint
 
-__all__ = ["Column", "flexible", "numbers", "table", "texts"]
+__all__ = ["Column", "flexible", "legend", "numbers", "table", "texts"]
 
 _GAP: Final = 2
 _ROOMY: Final = 0.4
@@ -24,7 +24,8 @@ class Column:
 
     ``draw`` gets a row's number and the column's cells, and returns exactly as many, painted. ``wanted`` is what it
     takes where there is room, ``least`` what it can live with, ``rank`` when it goes where even that is too much: the
-    highest first, those of one rank together, 0 never. ``grows`` says that what no other column needs is its own. ``gap`` are the cells before it.
+    highest first, those of one rank together, 0 never. ``grows`` says that what no other column needs is its own.
+    ``gap`` are the cells before it.
     """
 
     title: str
@@ -48,6 +49,11 @@ def numbers(
 def texts(title: str, column: Sequence[str], paint: Paint, *, rank: int = 0, style: str = "") -> Column:
     """Return a column of short texts, set to the left."""
     return _texts(title, column, [style] * len(column), paint, rank=rank, right=False)
+
+
+def legend(glyphs: Sequence[str], styles: Sequence[str], paint: Paint) -> Column:
+    """Return a column of one character a row, each in its own style."""
+    return Column("", lambda row, room: paint(cells.left(glyphs[row], room), styles[row]), 1, 1)
 
 
 def flexible(title: str, column: Sequence[str], paint: Paint, *, least: int, style: str = "", rank: int = 0) -> Column:
