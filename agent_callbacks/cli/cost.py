@@ -35,13 +35,11 @@ _MIN_BAR: Final = 14
 _MOST_BAR: Final = 80
 _MIN_LABEL: Final = 8
 _SUGGESTED: Final = 3
-_NO_BUCKETS: Final = (
-    "what the tools' schemas and the rest of the input cost is not known: this trace carries no buckets"
-)
+_NO_BUCKETS: Final = "what the parts of the input cost, tool schemas too, is not known: this trace carries no buckets"
 _AS_IF: Final = "as if: the tokens are those of the original; other models count and answer differently"
 _TITLES: Final = {
     "system_prompt": "system prompt", "tool_schemas": "tool schemas", "history": "history",
-    "tool_outputs": "tool outputs", "other": "other input", "input": "input", "output": "output",
+    "tool_outputs": "tool outputs", "other": "other input", "input": "input, not split", "output": "output",
     "unknown": "not split",
 }  # fmt: skip
 _GLYPHS: Final = {**GLYPHS, "input": "█", "output": "▄", "unknown": "▁"}

@@ -80,7 +80,7 @@ def view(trace: Trace, report: LatencyReport, width: int, paint: Paint) -> list[
     for title, body in (
         ("Where the time went", _components(report, width, paint)),
         ("Critical path", _path(trace, report, width, paint)),
-        ("Model calls", _models(trace, report, width, paint)),
+        ("How fast models answered", _models(trace, report, width, paint)),
         ("What could be faster", _findings(report.findings, width, paint)),
         ("What cannot be seen", [paint(line, "faint") for line in bullets(unseen(report), width)]),
     ):

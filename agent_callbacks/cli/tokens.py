@@ -166,8 +166,8 @@ def _run(run: RunTokens, known: Mapping[str, Window], more: int, width: int, pai
         if any(step.buckets for step in steps):
             yield ""
             yield from _list(steps, width, paint)
-        yield ""
-        yield from bullets(_told(run, more), width, "→")
+        told = bullets(_told(run, more), width, "→")
+        yield from ["", *told] if told else []
 
 
 def _calls(calls: Sequence[CallTokens], known: Mapping[str, Window], width: int, paint: Paint) -> Iterator[str]:
@@ -260,9 +260,9 @@ def _list(lines: Sequence[_Line], width: int, paint: Paint) -> list[str]:
 def _told(run: RunTokens, more: int) -> Iterator[str]:
     """Yield what the numbers say: what the run sent as a multiple of its first call, alerts, and what comes next."""
     if run.context_multiple is not None and len(run.steps) > 1:
-        growth = "" if run.context_growth is None else f", late steps {run.context_growth:.1f} times"
+        growth = "" if run.context_growth is None else f", each of the last third {run.context_growth:.1f} times"
         kind = "" if run.alert is None else f": {run.alert}"
-        yield f"all steps sent {run.context_multiple:.1f} times what the first call did{growth}{kind}"
+        yield f"all steps together sent {run.context_multiple:.1f} times the input of the first call{growth}{kind}"
     rising = [f"{step.index}" for step in run.steps if step.rising]
     if rising:
         yield f"the input rose faster than the alert allows at step {', '.join(rising)} (▲)"

@@ -39,11 +39,9 @@ class Column:
     gap: int = _GAP
 
 
-def numbers(
-    title: str, column: Sequence[str], paint: Paint, *, rank: int = 0, style: str = "", gap: int = _GAP
-) -> Column:
+def numbers(title: str, column: Sequence[str], paint: Paint, *, rank: int = 0, style: str = "") -> Column:
     """Return a column of short texts, set to the right."""
-    return replace(_texts(title, column, [style] * len(column), paint, rank=rank, right=True), gap=gap)
+    return _texts(title, column, [style] * len(column), paint, rank=rank, right=True)
 
 
 def texts(title: str, column: Sequence[str], paint: Paint, *, rank: int = 0, style: str = "") -> Column:
@@ -62,12 +60,21 @@ def flexible(title: str, column: Sequence[str], paint: Paint, *, least: int, sty
     return replace(made, least=min(least, made.wanted))
 
 
-def _texts(title: str, column: Sequence[str], styles: Sequence[str], paint: Paint, *, rank: int, right: bool) -> Column:
-    placed = cells.right if right else cells.left
+def _texts(
+    title: str, column: Sequence[str], styles: Sequence[str], paint: Paint, *, rank: int, right: bool
+) -> Column:
     wanted = max(map(cells.width, (title, *column)))
     return Column(
-        title, lambda row, room: paint(placed(column[row], room), styles[row]), wanted, wanted, rank, right=right
-    )
+        title, lambda row, room: _set(column[row], room, styles[row], paint, right=right), wanted, wanted, rank,
+        right=right,
+    )  # fmt: skip
+
+
+def _set(text: str, room: int, style: str, paint: Paint, *, right: bool) -> str:
+    """Return *text*, painted, in *room* cells; the blanks beside it are no part of the paint."""
+    shown = cells.cut(text, room)
+    blanks = " " * (room - cells.width(shown))
+    return blanks + paint(shown, style) if right else paint(shown, style) + blanks
 
 
 def table(columns: Iterable[Column], rows: int, width: int, paint: Paint, *, indent: int = 0) -> list[str]:

@@ -22,7 +22,6 @@ __all__ = [
     "PARALLEL",
     "SEQUENTIAL",
     "WAITS",
-    "Line",
     "Matter",
     "answers",
     "costliest",
