@@ -200,9 +200,11 @@ def _parts_table(known: Mapping[str, Decimal], width: int, paint: Paint) -> list
     whole, most = float(sum(amount for _, amount in amounts)), float(amounts[0][1])
     columns = [
         legend([_GLYPHS[title] for title, _ in amounts], [_STYLES[title] for title, _ in amounts], paint),
-        dataclasses.replace(texts("", [_TITLES[title] for title, _ in amounts], paint), gap=1),
+        dataclasses.replace(
+            flexible("", [_TITLES[title] for title, _ in amounts], paint, least=_MIN_LABEL), gap=1
+        ),
         numbers("cost", [_money(amount) for _, amount in amounts], paint),
-        numbers("share", [percent(float(amount) / whole) for _, amount in amounts], paint),
+        numbers("share", [percent(float(amount) / whole) for _, amount in amounts], paint, rank=1),
         Column("", lambda row, room: paint(share(float(amounts[row][1]), most, room), _STYLES[amounts[row][0]]),
                _MOST_BAR, _MIN_BAR, grows=True),
     ]  # fmt: skip

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_callbacks.analysis import Span, load
-from agent_callbacks.analysis import latency_report
+from agent_callbacks.analysis import Span, latency_report, load
 from agent_callbacks.analysis.cells import cut, left, printable, right, width
 from agent_callbacks.analysis.trace import traces
 from agent_callbacks.analysis.waterfall import Totals, duration, render, rows, totals, utc

@@ -54,4 +54,4 @@ def pictures(folder: Path, columns: int, trace: list[str] | None = None) -> None
 
 
 if __name__ == "__main__":
-    pictures(Path(sys.argv[2]) if len(sys.argv) > 2 else FOLDER, int(sys.argv[1]) if len(sys.argv) > 1 else 100)  # noqa: PLR2004
+    pictures(Path(sys.argv[2]) if len(sys.argv) > 2 else FOLDER, int(sys.argv[1]) if len(sys.argv) > 1 else 100)

@@ -1,14 +1,18 @@
-"""One agent run that has everything a view shows: buckets, a cache, alerts, a sub-agent, an embedding, a deep failure."""
+"""One agent run that has all that a view shows: buckets, a cache, alerts, a sub-agent, an embedding, a deep failure."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from agent_callbacks.analysis.otlp_writing import line
+from agent_callbacks.analysis.sdk import readable
 from agent_callbacks.analysis.span import Event
-from agent_callbacks.analysis.trace import Trace
 from agent_callbacks.convention import keys
+from agent_callbacks.store.write import StoreExporter
 from tests.report.scenes import Scene
+
+if TYPE_CHECKING:
+    from agent_callbacks.analysis.trace import Trace
 
 # [what a step sends] system prompt, tool schemas, history, tool outputs, other
 SPLITS: Final = ((1200, 2600, 400, 0, 12), (1200, 2600, 900, 1800, 12), (1200, 2600, 1500, 4200, 12))
@@ -90,4 +94,12 @@ def _buckets(names: tuple[str, ...], counts: Any, *, split: bool) -> dict[str, i
 def file(path: Any, *traces: Trace) -> str:
     """Write *traces* to an OTLP-JSON file; give its name."""
     path.write_bytes(b"".join(line(trace.spans) for trace in traces))
+    return str(path)
+
+
+def store(path: Any, *traces: Trace) -> str:
+    """Write *traces* to a trace store, which takes text that no JSON file can hold; give its name."""
+    exporter = StoreExporter(path, max_age_seconds=1e9)
+    exporter.export([readable(span) for trace in traces for span in trace.spans])
+    exporter.shutdown()
     return str(path)

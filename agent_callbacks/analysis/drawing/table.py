@@ -60,9 +60,7 @@ def flexible(title: str, column: Sequence[str], paint: Paint, *, least: int, sty
     return replace(made, least=min(least, made.wanted))
 
 
-def _texts(
-    title: str, column: Sequence[str], styles: Sequence[str], paint: Paint, *, rank: int, right: bool
-) -> Column:
+def _texts(title: str, column: Sequence[str], styles: Sequence[str], paint: Paint, *, rank: int, right: bool) -> Column:
     wanted = max(map(cells.width, (title, *column)))
     return Column(
         title, lambda row, room: _set(column[row], room, styles[row], paint, right=right), wanted, wanted, rank,
@@ -77,7 +75,7 @@ def _set(text: str, room: int, style: str, paint: Paint, *, right: bool) -> str:
     return blanks + paint(shown, style) if right else paint(shown, style) + blanks
 
 
-def table(columns: Iterable[Column], rows: int, width: int, paint: Paint, *, indent: int = 0) -> list[str]:
+def table(columns: Iterable[Column], rows: int, width: int, paint: Paint) -> list[str]:
     """Return the lines of a table at most *width* cells wide, the line of titles first; none ends in blanks.
 
     Args:
@@ -85,20 +83,15 @@ def table(columns: Iterable[Column], rows: int, width: int, paint: Paint, *, ind
         rows: How many.
         width: In cells.
         paint: What colours.
-        indent: Cells before the first column.
     """
     kept = list(columns)
-    room = width - indent
-    while _sum(_sizes(kept, room)) > room and (first := max(each.rank for each in kept)):
+    while _sum(_sizes(kept, width)) > width and (first := max(each.rank for each in kept)):
         kept = [each for each in kept if each.rank != first]
-    sizes = _fitted(kept, room)
-    titles = _line(kept, [
-        paint((cells.right if each.right else cells.left)(each.title, size), each.style)
-        for each, size in zip(kept, sizes, strict=True)
-    ], indent)  # fmt: skip
-    lines = [_line(kept, [each.draw(row, size) for each, size in zip(kept, sizes, strict=True)], indent)
-             for row in range(rows)]  # fmt: skip
-    return [titles, *lines] if any(each.title for each in kept) else lines
+    sizes = _fitted(kept, width)
+    fitted = list(zip(kept, sizes, strict=True))
+    titles = [_set(column.title, size, column.style, paint, right=column.right) for column, size in fitted]
+    lines = [_line(kept, [column.draw(row, size) for column, size in fitted]) for row in range(rows)]
+    return [_line(kept, titles), *lines] if any(column.title for column in kept) else lines
 
 
 def _sizes(columns: Sequence[Column], width: int) -> list[tuple[int, Column]]:
@@ -127,8 +120,7 @@ def _fitted(columns: Sequence[Column], width: int) -> list[int]:
     return sizes
 
 
-def _line(columns: Sequence[Column], drawn: Sequence[str], indent: int) -> str:
-    line = " " * indent
-    for place, (column, text) in enumerate(zip(columns, drawn, strict=True)):
-        line += (" " * column.gap if place else "") + text
-    return line.rstrip()
+def _line(columns: Sequence[Column], drawn: Sequence[str]) -> str:
+    parts = [(" " * column.gap if place else "") + text
+             for place, (column, text) in enumerate(zip(columns, drawn, strict=True))]  # fmt: skip
+    return "".join(parts).rstrip()
