@@ -487,3 +487,14 @@ def test_source_of_kinds_nobody_has(tmp_path):
     path.write_text(json.dumps(span), "utf-8")
     assert "x" == load(path)[0].root.name
     assert "trace " + "ab" * 16 in said("show", str(path))
+
+
+def test_ids_that_are_none(tmp_path):
+    """A file whose ids are none is refused by its line, not by a traceback."""
+    span = {"name": "x", "context": {"trace_id": "0xnone", "span_id": "0x1"}, "start_time": "2026-01-01T00:00:00Z"}
+    (tmp_path / "console.json").write_text(json.dumps(span), "utf-8")
+    refused = run("show", str(tmp_path / "console.json"))
+    assert (2, True) == (
+        refused.exit_code,
+        "line 1: expected a span as the console exporter prints it" in refused.stderr,
+    )
