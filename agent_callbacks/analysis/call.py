@@ -22,7 +22,7 @@ __all__ = ["BucketCosts", "CallCost", "asked_of", "is_call", "is_embedding", "mo
 ZERO: Final = Decimal(0)
 _CALLS: Final = frozenset({"chat", "text_completion", "generate_content", "embeddings"})
 _EMBEDDINGS: Final = "embeddings"
-_UNNAMED: Final = "unknown"
+UNNAMED: Final = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def asked_of(span: Span) -> Call:
 
 def model_of(span: Span) -> str:
     """Return the name of the model that was asked, ``"unknown"`` where *span* has none."""
-    return span.text(keys.REQUEST_MODEL) or span.text(keys.RESPONSE_MODEL) or _UNNAMED
+    return span.text(keys.REQUEST_MODEL) or span.text(keys.RESPONSE_MODEL) or UNNAMED
 
 
 def _usage(span: Span) -> Usage | None:

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from agent_callbacks.tokens.prices import PriceBook
 
 __all__ = [
-    "BucketCosts", "CallCost", "CostReport", "PricesError", "RunCost", "StepCost", "cost_report", "costs_of", "known_models", "reprice",
-    "reprice_all",
+    "BucketCosts", "CallCost", "CostReport", "PricesError", "RunCost", "StepCost", "cost_report", "costs_of",
+    "known_models", "reprice", "reprice_all",
 ]  # fmt: skip
 
 _PICO: Final = 12  # decimal places in which costs are projected

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+import re
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from agent_callbacks.analysis.span import Span
 
 __all__ = ["readable"]
+
+_HEX: Final = re.compile(r"[0-9a-fA-F]{1,32}")
 
 
 def readable(span: Span) -> ReadableSpan:
@@ -42,7 +45,12 @@ def readable(span: Span) -> ReadableSpan:
 
 
 def _context(trace_id: str, span_id: str, *, remote: bool = False) -> SpanContext:
-    return SpanContext(int(trace_id, 16), int(span_id, 16), remote, TraceFlags(TraceFlags.SAMPLED))
+    return SpanContext(_number(trace_id), _number(span_id), remote, TraceFlags(TraceFlags.SAMPLED))
+
+
+def _number(id_: str) -> int:
+    """Return the number of a hexadecimal id; 0, which is no id, for what somebody else wrote in its place."""
+    return int(id_, 16) if _HEX.fullmatch(id_) else 0
 
 
 def _attributes(attributes: Mapping[str, object]) -> dict[str, Any]:

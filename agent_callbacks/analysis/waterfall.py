@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from agent_callbacks.analysis import cells
+from agent_callbacks.analysis.call import UNNAMED
 from agent_callbacks.analysis.cost import cost_report, costs_of
 from agent_callbacks.analysis.drawing.bar import stretch
 from agent_callbacks.analysis.drawing.ink import paint as ink
@@ -40,9 +41,10 @@ _FAILED: Final = "✗"
 _CRITICAL: Final = "▸"
 _LEGEND: Final = " critical path"
 _MIN_NAME: Final = 18
-_MIN_BAR: Final = 15
-_TIME_CELLS: Final = 8
+_SHORTEST_NAME: Final = 12
+_MIN_BAR: Final = 12
 _TOKEN_CELLS: Final = 8
+_PLACES: Final = 5  # of a dollar
 _OUTCOMES: Final[Mapping[str, str]] = {"success": "good", "failure": "failed"}
 
 
@@ -92,9 +94,9 @@ def _table(lines: Sequence[Row], depth: int | None, width: int, paint: Paint) ->
     columns = [
         Column("", lambda at, room: paint(cells.left(drawn[at].kind, room), drawn[at].kind), 1, 1),
         _names(drawn, hidden, paint),
-        numbers("time", [cells.right(duration(row.duration), _TIME_CELLS) for row in drawn], paint, gap=1),
+        numbers("time", [duration(row.duration) for row in drawn], paint),
         *_counts(drawn, paint),
-        *_timeline(drawn, max(_MIN_BAR, width // 4), paint),
+        *_timeline(drawn, max(_MIN_BAR, width // 6), paint),
     ]
     return table(columns, len(drawn), width, paint)
 
@@ -116,7 +118,7 @@ def _folded(lines: Sequence[Row], depth: int | None) -> dict[int, int]:
 def _names(drawn: Sequence[Row], hidden: Sequence[int], paint: Paint) -> Column:
     wanted = max(cells.width(row.prefix + row.name + _mark(row, more)) for row, more in zip(drawn, hidden, strict=True))
     wanted = max(wanted, _MIN_NAME)
-    return Column("", lambda at, room: _name(drawn[at], hidden[at], room, paint), wanted, min(wanted, _MIN_NAME), gap=1)
+    return Column("", lambda at, room: _name(drawn[at], hidden[at], room, paint), wanted, _SHORTEST_NAME, gap=1)
 
 
 def _counts(drawn: Sequence[Row], paint: Paint) -> Iterator[Column]:
@@ -129,7 +131,7 @@ def _counts(drawn: Sequence[Row], paint: Paint) -> Iterator[Column]:
             said = [_tokens(count, estimated=row.estimated) for count, row in zip(counts, drawn, strict=True)]
             yield numbers(title, said, paint, rank=rank)
     if any(row.cost is not None for row in drawn):
-        yield numbers("cost", ["" if row.cost is None else dollars(row.cost) for row in drawn], paint, rank=2)
+        yield numbers("cost", ["" if row.cost is None else dollars(row.cost, _PLACES) for row in drawn], paint, rank=2)
     if any(row.waited for row in drawn):
         said = ["" if row.waited is None else duration(row.waited) for row in drawn]
         yield numbers("on path", said, paint, rank=4, style="faint")
@@ -240,8 +242,8 @@ def _sums(trace: Trace, costs: CostReport) -> Iterator[str]:
         yield f"{sums.input_tokens:,} tokens in"
     if sums.output_tokens is not None:
         yield f"{sums.output_tokens:,} out"
-    if costs.unpriced:
-        yield f"no price known for {', '.join(costs.unpriced)}"
+    if unpriced := [model for model in costs.unpriced if model != UNNAMED]:
+        yield f"no price known for {', '.join(unpriced)}"
 
 
 # --- words -----------------------------------------------------------------------------------------------------------

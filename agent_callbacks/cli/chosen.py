@@ -107,10 +107,7 @@ def _listing(ids: Sequence[str]) -> str:
 def from_file(name: str) -> list[Trace]:
     """Return the traces in the file *name* (``-`` is standard input), sanitized; leave with a message for none."""
     try:
-        if name == STDIN:
-            found = traces(parsed(Path("standard input"), sys.stdin.buffer.read()))
-        else:
-            found = load(name)
+        found = load(name) if name != STDIN else traces(parsed(Path("standard input"), sys.stdin.buffer.read()))
     except TraceError as error:
         terminal.stop(str(error), terminal.USAGE_ERROR)
     return _sanitized(found) or terminal.stop(f"{_named(name)} holds no span", terminal.NOTHING_FOUND)

@@ -14,7 +14,7 @@ from agent_callbacks.analysis.cost import cost_report, known_models, reprice_all
 from agent_callbacks.analysis.drawing.bar import Part, share, stacked
 from agent_callbacks.analysis.drawing.ink import paint as ink
 from agent_callbacks.analysis.drawing.prose import bullets, joined
-from agent_callbacks.analysis.drawing.table import Column, flexible, numbers, table, texts
+from agent_callbacks.analysis.drawing.table import Column, flexible, legend, numbers, table, texts
 from agent_callbacks.analysis.figure import dollars, percent
 from agent_callbacks.analysis.report.bill import charges_of
 from agent_callbacks.analysis.tokens import token_report
@@ -35,10 +35,12 @@ _MIN_BAR: Final = 14
 _MOST_BAR: Final = 80
 _MIN_LABEL: Final = 8
 _SUGGESTED: Final = 3
+_NO_BUCKETS: Final = "what the parts of the input cost, tool schemas too, is not known: this trace carries no buckets"
 _AS_IF: Final = "as if: the tokens are those of the original; other models count and answer differently"
 _TITLES: Final = {
     "system_prompt": "system prompt", "tool_schemas": "tool schemas", "history": "history",
-    "tool_outputs": "tool outputs", "other": "other input", "input": "input", "output": "output", "unknown": "not split",
+    "tool_outputs": "tool outputs", "other": "other input", "input": "input, not split", "output": "output",
+    "unknown": "not split",
 }  # fmt: skip
 _GLYPHS: Final = {**GLYPHS, "input": "█", "output": "▄", "unknown": "▁"}
 _STYLES: Final = {**dict(zip(BUCKETS, BUCKETS, strict=True)), "input": "unsplit", "output": "bold", "unknown": "faint"}
@@ -197,10 +199,12 @@ def _parts_table(known: Mapping[str, Decimal], width: int, paint: Paint) -> list
     amounts = sorted(known.items(), key=lambda pair: -pair[1])
     whole, most = float(sum(amount for _, amount in amounts)), float(amounts[0][1])
     columns = [
-        Column("", lambda row, room: paint(_GLYPHS[amounts[row][0]], _STYLES[amounts[row][0]]), 1, 1),
-        dataclasses.replace(texts("", [_TITLES[title] for title, _ in amounts], paint), gap=1),
+        legend([_GLYPHS[title] for title, _ in amounts], [_STYLES[title] for title, _ in amounts], paint),
+        dataclasses.replace(
+            flexible("", [_TITLES[title] for title, _ in amounts], paint, least=_MIN_LABEL), gap=1
+        ),
         numbers("cost", [_money(amount) for _, amount in amounts], paint),
-        numbers("share", [percent(float(amount) / whole) for _, amount in amounts], paint),
+        numbers("share", [percent(float(amount) / whole) for _, amount in amounts], paint, rank=1),
         Column("", lambda row, room: paint(share(float(amounts[row][1]), most, room), _STYLES[amounts[row][0]]),
                _MOST_BAR, _MIN_BAR, grows=True),
     ]  # fmt: skip
@@ -253,6 +257,5 @@ def _change(amount: Decimal | None) -> str:
 def _reminders(trace: Trace) -> list[str]:
     calls = token_report(trace).calls
     if calls and all(call.buckets is None for call in calls):
-        return ["what the tools' schemas and the other parts of the input cost is not known: this trace carries no "
-                "buckets"]  # fmt: skip
+        return [_NO_BUCKETS]
     return []

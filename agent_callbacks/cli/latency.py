@@ -11,7 +11,7 @@ from agent_callbacks.analysis import cells
 from agent_callbacks.analysis.drawing.bar import Part, share, stacked, stretch
 from agent_callbacks.analysis.drawing.ink import paint as ink
 from agent_callbacks.analysis.drawing.prose import bullets, pairs
-from agent_callbacks.analysis.drawing.table import Column, flexible, numbers, table
+from agent_callbacks.analysis.drawing.table import Column, flexible, legend, numbers, table
 from agent_callbacks.analysis.figure import percent
 from agent_callbacks.analysis.latency import MODEL, TOOLS, Component, latency_report
 from agent_callbacks.analysis.report.latency import TITLES, unseen
@@ -35,6 +35,7 @@ _STEPS_OF_PATH: Final = 12
 _MODELS: Final = 12
 _CALLS: Final = frozenset("MTRE")
 _RUN: Final = "agent.run."
+_IN: Final = " \u203a "  # a single angle
 _GLYPHS: Final[Mapping[str, str]] = {"model": "█", "waiting": "▒", "own": "▓", "framework": "░"}
 
 
@@ -79,7 +80,7 @@ def view(trace: Trace, report: LatencyReport, width: int, paint: Paint) -> list[
     for title, body in (
         ("Where the time went", _components(report, width, paint)),
         ("Critical path", _path(trace, report, width, paint)),
-        ("Model calls", _models(trace, report, width, paint)),
+        ("How fast models answered", _models(trace, report, width, paint)),
         ("What could be faster", _findings(report.findings, width, paint)),
         ("What cannot be seen", [paint(line, "faint") for line in bullets(unseen(report), width)]),
     ):
@@ -94,9 +95,10 @@ def _components(report: LatencyReport, width: int, paint: Paint) -> list[str]:
     parts = [Part(one.time_ns, _GLYPHS[_group(one.component)], _group(one.component)) for one in _grouped(shown)]
     whole = [stacked(parts, report.duration_ns, min(width, _MOST_BAR), paint)] if shown else []
     order = sorted(shown, key=lambda one: -one.time_ns)
+    groups = [_group(one.component) for one in order]
     most = order[0].time_ns if order else 1
     columns = [
-        Column("", lambda row, room: paint(_GLYPHS[_group(order[row].component)], _group(order[row].component)), 1, 1),
+        legend([_GLYPHS[each] for each in groups], groups, paint),
         dataclasses.replace(
             flexible("", [TITLES[one.component] for one in order], paint, least=_MIN_NAME), gap=1, title=""
         ),
@@ -166,14 +168,16 @@ def _path(trace: Trace, report: LatencyReport, width: int, paint: Paint) -> list
     stays = _stays(trace, report)
     longest = sorted(stays, key=lambda stay: stay.begin - stay.end)[:_STEPS_OF_PATH]
     shown = sorted(longest, key=lambda stay: stay.begin)
-    names = _names(trace)
+    names, kinds = _names(trace), {span.span_id: kind_of(span) for span in trace.spans}
     whole = max(1, report.duration_ns)
     columns = [
         numbers("at", [_said(stay.begin) for stay in shown], paint, rank=2, style="faint"),
         flexible("", [names[stay.span_id] for stay in shown], paint, least=_MIN_NAME),
         numbers("time", [_said(stay.end - stay.begin) for stay in shown], paint),
         numbers("share", [percent((stay.end - stay.begin) / whole) for stay in shown], paint, rank=1),
-        Column("", lambda row, room: stretch(shown[row].begin / whole, None, shown[row].end / whole, room),
+        Column("", lambda row, room: paint(
+                stretch(shown[row].begin / whole, None, shown[row].end / whole, room), kinds[shown[row].span_id]
+            ),
                _MOST_BAR, _MIN_BAR, grows=True),
     ]  # fmt: skip
     rest = len(stays) - len(shown)
@@ -195,7 +199,7 @@ def _names(trace: Trace) -> dict[str, str]:
             step = f"step {span.attributes[keys.STEP_INDEX]}"
         within = " ".join(filter(None, (agent, step)))
         own = f"{within or name} itself" if kind in {"A", "S"} else name
-        found[span.span_id] = own if kind in {"A", "S"} or not within else f"{within} › {name}"
+        found[span.span_id] = own if kind in {"A", "S"} or not within else f"{within}{_IN}{name}"
         places[span.span_id] = agent, step
     return found
 

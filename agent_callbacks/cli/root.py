@@ -33,6 +33,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "report": ("agent_callbacks.cli.report", "report"),
     "rules": ("agent_callbacks.cli.rules", "rules"),
     "scan": ("agent_callbacks.cli.scan", "scan"),
+    "schema": ("agent_callbacks.cli.schema", "schema"),
     "show": ("agent_callbacks.cli.show", "show"),
     "tail": ("agent_callbacks.cli.tail", "tail"),
     "tokens": ("agent_callbacks.cli.tokens", "tokens"),

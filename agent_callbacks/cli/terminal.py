@@ -24,6 +24,7 @@ from agent_callbacks.analysis.latency import latency_report
 from agent_callbacks.analysis.report import words
 from agent_callbacks.analysis.report.run import matter_of
 from agent_callbacks.analysis.row import rows
+from agent_callbacks.analysis.shown import visible
 from agent_callbacks.analysis.trace import TraceError
 from agent_callbacks.analysis.waterfall import clamped, render
 from agent_callbacks.privacy.pseudonyms import VARIABLE
@@ -52,6 +53,7 @@ _SHORT: Final[Mapping[str, str]] = {
     words.COST: "cost most", words.GROWTH: "grew", words.WAITS: "waited", words.PARALLEL: "in parallel",
     words.FAILURES: "failed",
 }  # fmt: skip
+_ABOVE: Final = "The finding above (→)."
 _HOW_TO_GET_ONE: Final = "to get a trace: agent-callbacks demo"
 
 
@@ -91,7 +93,7 @@ def echo(text: str) -> None:
 
 
 def echo_json(document: Mapping[str, Any]) -> None:
-    """Print *document* in ASCII, so that no text of a span can steer the terminal; what is no number in JSON is null."""
+    """Print *document* in ASCII, so that no text of a span steers the terminal; what is no number in JSON is null."""
     echo(json.dumps(_finite(document), indent=2, allow_nan=False))
 
 
@@ -115,11 +117,22 @@ def echo_trace(trace: Trace, source: str, *, depth: int | None = None) -> None:
     at, paint = clamped(width()), ink(color=color())
     costs, latency = cost_report(trace, parts=False), latency_report(trace)
     matter = matter_of(trace, rows(trace), costs, latency)
-    told = [(_SHORT[each.question], each.text) for each in words.answers(matter, 0) if each.question in _SHORT]
+    told = [
+        (
+            _SHORT[each.question],
+            _ABOVE if latency.findings and _same(each.text, latency.findings[0].text) else each.text,
+        )
+        for each in words.answers(matter, 0)
+        if each.question in _SHORT
+    ]
     echo(render(trace, at, color=color(), depth=depth, costs=costs, latency=latency))
     if told:
         echo("\n" + "\n".join(pairs(told, at, paint)))
     echo(f"\n{source}")
+
+
+def _same(answer: str, finding: str) -> bool:
+    return answer.rstrip(".").casefold() == visible(finding).rstrip(".").casefold()
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from agent_callbacks.analysis import cells
 from agent_callbacks.analysis.drawing.bar import Part, stacked
 from agent_callbacks.analysis.drawing.ink import paint as ink
 from agent_callbacks.analysis.drawing.prose import bullets, joined
-from agent_callbacks.analysis.drawing.table import Column, flexible, numbers, table, texts
+from agent_callbacks.analysis.drawing.table import Column, flexible, legend, numbers, table, texts
 from agent_callbacks.analysis.figure import percent, signed
 from agent_callbacks.analysis.tokens import token_report
 from agent_callbacks.analysis.waterfall import clamped, counted, headline
@@ -42,8 +42,8 @@ _COLUMNS: Final[Mapping[str, str]] = {
     "other": "other",
 }  # fmt: skip
 _NOT_SPLIT: Final = (
-    "the input is not split by what it is: this trace carries no buckets (recorded with count_tokens off, by an earlier "
-    "release or by another instrumentation)"
+    "the input is not split by what it is: this trace carries no buckets (recorded with count_tokens off, by an "
+    "earlier release or by another instrumentation)"
 )
 _ESTIMATED: Final = "estimated"
 _MIN_BAR: Final = 16
@@ -166,8 +166,8 @@ def _run(run: RunTokens, known: Mapping[str, Window], more: int, width: int, pai
         if any(step.buckets for step in steps):
             yield ""
             yield from _list(steps, width, paint)
-        yield ""
-        yield from bullets(_told(run, more), width, "→")
+        told = bullets(_told(run, more), width, "→")
+        yield from ["", *told] if told else []
 
 
 def _calls(calls: Sequence[CallTokens], known: Mapping[str, Window], width: int, paint: Paint) -> Iterator[str]:
@@ -242,9 +242,8 @@ def _list(lines: Sequence[_Line], width: int, paint: Paint) -> list[str]:
     }
     names = [bucket for bucket in (*BUCKETS, "unsplit") if bucket in sums]
     first, last = dict(lines[0].parts), dict(lines[-1].parts)
-    legend = Column("", lambda row, room: paint(GLYPHS[names[row]], names[row]), 1, 1)
     columns = [
-        legend,
+        legend([GLYPHS[each] for each in names], names, paint),
         dataclasses.replace(texts("", [_TITLES[each] for each in names], paint), gap=1),
         numbers("all steps", [f"{sums[each]:,}" for each in names], paint),
         numbers("share", [percent(sums[each] / whole) if whole else "" for each in names], paint),
@@ -261,9 +260,9 @@ def _list(lines: Sequence[_Line], width: int, paint: Paint) -> list[str]:
 def _told(run: RunTokens, more: int) -> Iterator[str]:
     """Yield what the numbers say: what the run sent as a multiple of its first call, alerts, and what comes next."""
     if run.context_multiple is not None and len(run.steps) > 1:
-        growth = "" if run.context_growth is None else f", late steps {run.context_growth:.1f} times"
+        growth = "" if run.context_growth is None else f", each of the last third {run.context_growth:.1f} times"
         kind = "" if run.alert is None else f": {run.alert}"
-        yield f"all steps sent {run.context_multiple:.1f} times what the first call did{growth}{kind}"
+        yield f"all steps together sent {run.context_multiple:.1f} times the input of the first call{growth}{kind}"
     rising = [f"{step.index}" for step in run.steps if step.rising]
     if rising:
         yield f"the input rose faster than the alert allows at step {', '.join(rising)} (▲)"

@@ -52,7 +52,6 @@ def agent_run(
     length = steps * (model_ms + tools * tool_ms + 20)
     run = scene.add(None, "agent.run.support", 0, length, {
         keys.OPERATION_NAME: "invoke_agent", keys.AGENT_NAME: "support", keys.OUTCOME: "success", keys.RUN_STEPS: steps,
-        keys.RUN_INPUT_TOKENS: sum(map(sum, splits)), keys.RUN_OUTPUT_TOKENS: 600 * steps,
         **dict(zip(keys.RUN_TOKENS, (sum(split[part] for split in splits) for part in range(5)), strict=True)),
     })  # fmt: skip
     now = 0.0

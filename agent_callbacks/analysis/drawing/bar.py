@@ -54,7 +54,8 @@ def stacked(parts: Sequence[Part], whole: float, room: int, paint: Paint) -> str
     Each ends where the sum up to it ends, so that rounding never makes the bar longer or shorter than its sum; a part
     too small for a cell is left out.
     """
-    drawn, reached, sum_ = [], 0, 0.0
+    drawn: list[str] = []
+    reached, sum_ = 0, 0.0
     for part in parts:
         sum_ += max(0.0, part.amount)
         until = min(room, round(room * sum_ / whole)) if whole > 0 else 0

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from agent_callbacks.analysis.drawing.ink import Paint
 
-__all__ = ["Column", "flexible", "numbers", "table", "texts"]
+__all__ = ["Column", "flexible", "legend", "numbers", "table", "texts"]
 
 _GAP: Final = 2
 _ROOMY: Final = 0.4
@@ -24,7 +24,8 @@ class Column:
 
     ``draw`` gets a row's number and the column's cells, and returns exactly as many, painted. ``wanted`` is what it
     takes where there is room, ``least`` what it can live with, ``rank`` when it goes where even that is too much: the
-    highest first, those of one rank together, 0 never. ``grows`` says that what no other column needs is its own. ``gap`` are the cells before it.
+    highest first, those of one rank together, 0 never. ``grows`` says that what no other column needs is its own.
+    ``gap`` are the cells before it.
     """
 
     title: str
@@ -38,16 +39,19 @@ class Column:
     gap: int = _GAP
 
 
-def numbers(
-    title: str, column: Sequence[str], paint: Paint, *, rank: int = 0, style: str = "", gap: int = _GAP
-) -> Column:
+def numbers(title: str, column: Sequence[str], paint: Paint, *, rank: int = 0, style: str = "") -> Column:
     """Return a column of short texts, set to the right."""
-    return replace(_texts(title, column, [style] * len(column), paint, rank=rank, right=True), gap=gap)
+    return _texts(title, column, [style] * len(column), paint, rank=rank, right=True)
 
 
 def texts(title: str, column: Sequence[str], paint: Paint, *, rank: int = 0, style: str = "") -> Column:
     """Return a column of short texts, set to the left."""
     return _texts(title, column, [style] * len(column), paint, rank=rank, right=False)
+
+
+def legend(glyphs: Sequence[str], styles: Sequence[str], paint: Paint) -> Column:
+    """Return a column of one character a row, each in its own style."""
+    return Column("", lambda row, room: paint(cells.left(glyphs[row], room), styles[row]), 1, 1)
 
 
 def flexible(title: str, column: Sequence[str], paint: Paint, *, least: int, style: str = "", rank: int = 0) -> Column:
@@ -57,14 +61,21 @@ def flexible(title: str, column: Sequence[str], paint: Paint, *, least: int, sty
 
 
 def _texts(title: str, column: Sequence[str], styles: Sequence[str], paint: Paint, *, rank: int, right: bool) -> Column:
-    placed = cells.right if right else cells.left
     wanted = max(map(cells.width, (title, *column)))
     return Column(
-        title, lambda row, room: paint(placed(column[row], room), styles[row]), wanted, wanted, rank, right=right
-    )
+        title, lambda row, room: _set(column[row], room, styles[row], paint, right=right), wanted, wanted, rank,
+        right=right,
+    )  # fmt: skip
 
 
-def table(columns: Iterable[Column], rows: int, width: int, paint: Paint, *, indent: int = 0) -> list[str]:
+def _set(text: str, room: int, style: str, paint: Paint, *, right: bool) -> str:
+    """Return *text*, painted, in *room* cells; the blanks beside it are no part of the paint."""
+    shown = cells.cut(text, room)
+    blanks = " " * (room - cells.width(shown))
+    return blanks + paint(shown, style) if right else paint(shown, style) + blanks
+
+
+def table(columns: Iterable[Column], rows: int, width: int, paint: Paint) -> list[str]:
     """Return the lines of a table at most *width* cells wide, the line of titles first; none ends in blanks.
 
     Args:
@@ -72,20 +83,15 @@ def table(columns: Iterable[Column], rows: int, width: int, paint: Paint, *, ind
         rows: How many.
         width: In cells.
         paint: What colours.
-        indent: Cells before the first column.
     """
     kept = list(columns)
-    room = width - indent
-    while _sum(_sizes(kept, room)) > room and (first := max(each.rank for each in kept)):
+    while _sum(_sizes(kept, width)) > width and (first := max(each.rank for each in kept)):
         kept = [each for each in kept if each.rank != first]
-    sizes = _fitted(kept, room)
-    titles = _line(kept, [
-        paint((cells.right if each.right else cells.left)(each.title, size), each.style)
-        for each, size in zip(kept, sizes, strict=True)
-    ], indent)  # fmt: skip
-    lines = [_line(kept, [each.draw(row, size) for each, size in zip(kept, sizes, strict=True)], indent)
-             for row in range(rows)]  # fmt: skip
-    return [titles, *lines] if any(each.title for each in kept) else lines
+    sizes = _fitted(kept, width)
+    fitted = list(zip(kept, sizes, strict=True))
+    titles = [_set(column.title, size, column.style, paint, right=column.right) for column, size in fitted]
+    lines = [_line(kept, [column.draw(row, size) for column, size in fitted]) for row in range(rows)]
+    return [_line(kept, titles), *lines] if any(column.title for column in kept) else lines
 
 
 def _sizes(columns: Sequence[Column], width: int) -> list[tuple[int, Column]]:
@@ -114,8 +120,7 @@ def _fitted(columns: Sequence[Column], width: int) -> list[int]:
     return sizes
 
 
-def _line(columns: Sequence[Column], drawn: Sequence[str], indent: int) -> str:
-    line = " " * indent
-    for place, (column, text) in enumerate(zip(columns, drawn, strict=True)):
-        line += (" " * column.gap if place else "") + text
-    return line.rstrip()
+def _line(columns: Sequence[Column], drawn: Sequence[str]) -> str:
+    parts = [(" " * column.gap if place else "") + text
+             for place, (column, text) in enumerate(zip(columns, drawn, strict=True))]  # fmt: skip
+    return "".join(parts).rstrip()

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from agent_callbacks.analysis.cost import CostReport
     from agent_callbacks.analysis.latency import LatencyReport
-    from agent_callbacks.analysis.report.model import Step
-    from agent_callbacks.analysis.report.words import Line
+    from agent_callbacks.analysis.report.model import SpanRow, Step
+    from agent_callbacks.analysis.row import Row
     from agent_callbacks.analysis.trace import Trace
 
 __all__ = ["run_of"]
@@ -71,7 +71,7 @@ def run_of(trace: Trace, place: int) -> Run:
     )
 
 
-def matter_of(trace: Trace, rows: Sequence[Line], costs: CostReport, latency: LatencyReport) -> Matter:
+def matter_of(trace: Trace, rows: Sequence[SpanRow | Row], costs: CostReport, latency: LatencyReport) -> Matter:
     """Return what the answers about *trace* are drawn from."""
     places = {span.span_id: number for number, (span, _) in enumerate(trace.walk())}
     return Matter(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from agent_callbacks.analysis.report.amount import said
 from agent_callbacks.analysis.report.model import Answer
@@ -11,8 +11,9 @@ from agent_callbacks.analysis.report.model import Answer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from agent_callbacks.analysis.report.model import Bucket, Component, Finding, Step
+    from agent_callbacks.analysis.report.model import Bucket, Component, Finding, SpanRow, Step
     from agent_callbacks.analysis.report.waits import Wait
+    from agent_callbacks.analysis.row import Row
 
 __all__ = [
     "COST",
@@ -21,7 +22,6 @@ __all__ = [
     "PARALLEL",
     "SEQUENTIAL",
     "WAITS",
-    "Line",
     "Matter",
     "answers",
     "costliest",
@@ -45,26 +45,11 @@ _NAMED: Final = 2
 _GROWN: Final = 1.1  # a tenth more than at first is growth worth a word
 
 
-class Line(Protocol):
-    """What is read of a row of the waterfall, the page's or the terminal's."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def failed(self) -> bool: ...
-    @property
-    def mark(self) -> str | None: ...
-    @property
-    def failed_below(self) -> int: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Matter:
     """What the answers are drawn from; *places* are those of the rows by span id."""
 
-    rows: Sequence[Line]
+    rows: Sequence[SpanRow | Row]
     steps: Sequence[Step]
     components: Sequence[Component]
     findings: Sequence[Finding]
