@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from operator import attrgetter
 from statistics import fmean
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
@@ -201,7 +202,7 @@ def _compared(setting: _Setting, one: Sequence[Observation], other: str, two: Se
     names = (setting.baseline, other)
     effects: dict[str, Effect] = {}
     for value, statistic in _STATISTICS.items():
-        first, second = ([run.value(value) for run in runs] for runs in (one, two))
+        first, second = (list(map(attrgetter(value), runs)) for runs in (one, two))
         sides = _Sides(value, UNITS[value], statistic, first, second, names)
         effects[value] = _effect(sides, setting.confidence, None)
     well = ([run.completed for run in one], [run.completed for run in two])

@@ -34,7 +34,7 @@ _SUCCESS: Final = "success"
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One run: its group, USD, seconds and tokens, None where the run does not say them, or not in full.
+    """One run: its group, and under the names of ``VALUES`` its USD, seconds and tokens, None where it does not say all.
 
     ``completed`` is 1 where it ended as it should, 0 where it did not, None where it says neither; ``scores`` are what
     was recorded of it, by name, the last word only.
@@ -48,11 +48,6 @@ class Observation:
     tokens: float | None
     completed: float | None
     scores: Mapping[str, float | None]
-
-    def value(self, name: Value) -> float | None:
-        """Return one of ``VALUES``."""
-        found: float | None = getattr(self, name)
-        return found
 
 
 def observed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from operator import attrgetter
 from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
@@ -110,9 +111,10 @@ def distributions(
 
 def spreads(runs: Iterable[Observation], value: Value) -> Mapping[str, Distribution]:
     """Return how the *value* of runs that are observed already is spread, by their groups."""
+    read = attrgetter(value)
     groups: defaultdict[str, list[Measurement]] = defaultdict(list)
     for run in runs:
-        groups[run.group].append(Measurement(run.trace_id, "run", run.group, run.value(value)))
+        groups[run.group].append(Measurement(run.trace_id, "run", run.group, read(run)))
     return {group: _distribution("run", value, "run", group, members) for group, members in groups.items()}
 
 

@@ -154,24 +154,31 @@ _OF_RUN: Final = f"NOT (name = '{keys.EVALUATION_SPAN}' AND scope = '{keys.SCOPE
 _FAILED: Final = "(status = 'ERROR' OR outcome = 'failure')"
 
 
+# Most traces have one span without a parent, and it says what is asked for: no span is looked up again then.
+_SOLE: Final = "FILTER (WHERE parent_span_id IS NULL)"
+_ONE_ROOT: Final = f"count(*) {_SOLE} = 1"
+
+
 def _first(column: str, where: str = "TRUE") -> str:
     """Return what the first span that says *column* says: the root, or of those that started together the outermost."""
-    order = (
-        "parent_span_id IS NOT NULL, start_ns, rowid DESC"  # spans are written as they end: the outer after the inner
-    )
-    return f"(SELECT {column} {_BELOW} AND {column} IS NOT NULL AND {where} ORDER BY {order} LIMIT 1)"
+    order = "parent_span_id IS NOT NULL, start_ns, rowid DESC"  # written as they end: the outer after the inner
+    found = f"(SELECT {column} {_BELOW} AND {column} IS NOT NULL AND {where} ORDER BY {order} LIMIT 1)"
+    return f"coalesce(iif({_ONE_ROOT}, max(iif({where}, {column}, NULL)) {_SOLE}, NULL), {found})"
 
 
 # The cause fails before what it makes fail: of two that end together, the one that started later, or was written first.
-_ERROR: Final = f"""(
+_ERROR: Final = f"""iif(count(*) FILTER (WHERE {_FAILED}), (
     SELECT name || coalesce(': ' || error_type, '') {_BELOW} AND {_FAILED} ORDER BY end_ns, start_ns DESC, rowid LIMIT 1
+), NULL)"""
+_NAMED: Final = f"{MODELS} AND model <> ''"
+_ASKED: Final = f"""iif(
+    min(model) FILTER (WHERE {_NAMED}) IS max(model) FILTER (WHERE {_NAMED}),
+    iif(count(model) FILTER (WHERE {_NAMED}), json_array(max(model) FILTER (WHERE {_NAMED})), '[]'),
+    (SELECT json_group_array(model) FROM (SELECT DISTINCT model {_BELOW} AND {_NAMED} ORDER BY 1))
 )"""
-_ASKED: Final = (
-    f"(SELECT json_group_array(model) FROM (SELECT DISTINCT model {_BELOW} AND {MODELS} AND model <> '' ORDER BY 1))"
-)
 # In the order of COLUMNS; an aggregate over the spans of `trace`.
 _WORKED_OUT: Final = f"""
-    coalesce({_ROOT}, min(name)),
+    coalesce(iif({_ONE_ROOT}, max(name) {_SOLE}, NULL), {_ROOT}, min(name)),
     coalesce(max(end_ns) FILTER (WHERE {_OF_RUN}), max(end_ns)),
     count(*),
     count(step_index) FILTER (WHERE operation IS NULL),
@@ -188,7 +195,7 @@ _WORKED_OUT: Final = f"""
     {_ASKED},
     {_first("experiment", "variant IS NOT NULL")},
     {_first("variant")},
-    {_first("variants")}
+    iif(count(variants), {_first("variants")}, NULL)
 """
 FILL: Final = f"""
     UPDATE traces AS trace SET ({", ".join(COLUMNS)}) = (
