@@ -13,16 +13,18 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from agent_callbacks.store import file, retention, row, schema
+from agent_callbacks.store import file, layout, retention, row, schema, summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from opentelemetry.sdk.trace import ReadableSpan
 
@@ -35,14 +37,18 @@ _BUSY_SECONDS: Final = 5.0
 _SLICES_AT_THE_END: Final = 64
 
 _INSERT: Final = (
-    f"INSERT OR REPLACE INTO spans ({', '.join(schema.COLUMNS)}) VALUES ({', '.join('?' * len(schema.COLUMNS))})"  # noqa: S608 - constants
+    f"INSERT OR REPLACE INTO spans ({', '.join(layout.COLUMNS)}) VALUES ({', '.join('?' * len(layout.COLUMNS))})"  # noqa: S608 - constants
 )
 
 _UPSERT: Final = """
-    INSERT INTO traces (trace_id, start_ns, aged_ns, rooted) VALUES (?, ?, ?, ?) ON CONFLICT (trace_id) DO UPDATE SET
+    INSERT INTO traces (trace_id, start_ns, aged_ns, rooted, written) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (trace_id) DO UPDATE SET
     start_ns = min(start_ns, excluded.start_ns), aged_ns = max(aged_ns, excluded.aged_ns),
-    rooted = max(rooted, excluded.rooted)
+    rooted = max(rooted, excluded.rooted), written = excluded.written
 """
+# The clock, so that a number is not given twice where the newest trace was removed.
+_WRITTEN: Final = "SELECT max(?, coalesce((SELECT max(written) FROM traces), 0) + 1)"
+_EVALUATED: Final = "INSERT OR REPLACE INTO evaluations VALUES (?, ?, ?, ?, ?, ?, ?)"
 _ASKED: Final = "INSERT OR IGNORE INTO askers (role, id, trace_id) VALUES (?, ?, ?)"
 
 _CLOSED: Final = schema.StoreError("shut down")
@@ -93,7 +99,7 @@ class StoreExporter(SpanExporter):
         max_age_seconds: float = retention.MAX_AGE_SECONDS,
         not_older_than_ns: int = 0,
     ) -> None:
-        self.path: Final = schema.default_path() if path is None else Path(path).expanduser()
+        self.path: Final = schema.place(path)
         self.dropped = 0
         self.last_fault: str | None = None
         self._limits = retention.Limits(max_bytes, max_age_seconds)
@@ -200,8 +206,11 @@ class _Writer:
     def write(self, batch: row.Batch) -> None:
         with file.transaction(self._open()) as connection:
             connection.executemany(_INSERT, batch.spans)
-            connection.executemany(_UPSERT, batch.traces)
+            (written,) = connection.execute(_WRITTEN, (time.time_ns(),)).fetchone()
+            connection.executemany(_UPSERT, [(*each, written) for each in batch.traces])
             connection.executemany(_ASKED, batch.askers)
+            connection.executemany(_EVALUATED, batch.evaluations)
+            connection.executemany(summary.UPDATE, [(trace_id,) for trace_id, *_ in batch.traces])
         self.has_written = True
 
     def trim(self, limits: retention.Limits, slices: int) -> None:

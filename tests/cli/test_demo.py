@@ -114,7 +114,7 @@ def test_show_last_repeats_the_demo(store, options):
     assert (0, "") == (shown.returncode, shown.stderr)
     again = process("show", "last")
     assert f"\n\n{again.stdout}see it again: agent-callbacks show last\n" in shown.stdout
-    assert again.stdout.startswith("trace ")
+    assert again.stdout.startswith("agent.run.support · success · ")
     assert again.stdout.endswith(f"stored in {store}\n")
 
 

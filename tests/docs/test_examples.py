@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 # A row of a waterfall, or a line of a tree, up to the name.
-ROW = re.compile(r"^(?:[ASMTRCN·] )?[ │├└─]*((?:agent|llm|tool|retriever|chain)\.[\w.]+|SELECT customers)(?:\s|$)")
+ROW = re.compile(r"^(?:[ASMETRCN·] )?[ │├└─]*((?:agent|llm|tool|retriever|chain)\.[\w.]+|SELECT customers)(?:\s|$)")
 
 STEP = ("agent.step.1", "llm.chat")
 EXPECTED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

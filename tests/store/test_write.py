@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 
 from agent_callbacks.analysis import load
-from agent_callbacks.store import file, retention, schema, write
+from agent_callbacks.store import file, layout, retention, schema, write
 from agent_callbacks.store.read import Store
 from agent_callbacks.store.write import StoreExporter
 from tests.features import MAPPINGS
@@ -392,7 +392,7 @@ class TestFaults:
         monkeypatch.setattr(write, "_BUSY_SECONDS", 0.1)
         path.touch()
         with closing(sqlite3.connect(path, isolation_level=None)) as store:
-            schema.migrate(store, path)
+            layout.migrate(store, path)
             store.execute("BEGIN")
             store.execute("SELECT * FROM spans")  # a reader in the old journal mode blocks the switch
             assert exporter.export(support()) is FAILURE

@@ -93,6 +93,15 @@ def test_nothing_is_a_price(file):
     assert Decimal(0) == book.cost(Call("x", "m"), MILLION, NOON_NS)
 
 
+def test_context_window(file):
+    """An entry may say how many tokens its model takes at once; a pattern is no model's name."""
+    book = open_book(file(f'{ENTRY}context_window = 131_072\n[[price]]\nmodel = "x-*"\ninput = 1\noutput = 1\n'))
+
+    assert 131_072 == book.window(Call(None, "m"))
+    assert book.window(Call(None, "x-1")) is None
+    assert ("m" in book.models(), "x-*" in book.models()) == (True, False)
+
+
 def test_an_empty_file_has_no_prices(file):
     """A file without entries is no error."""
     assert () == read(file("# nothing yet\n"))
@@ -116,6 +125,8 @@ def test_an_empty_file_has_no_prices(file):
         (ENTRY + "reasoning = true\n", "reasoning must be a number"),
         (ENTRY + "reasoning = '1'\n", "reasoning must be a number"),
         (ENTRY + "provider = 3\n", "price 1 (m): provider must be a name"),
+        (ENTRY + "context_window = 0\n", "price 1 (m): context_window must be a whole number of tokens above 0"),
+        (ENTRY + "context_window = 1.5\n", "context_window must be a whole number of tokens above 0, such as"),
         (ENTRY + "above = 3\n", "above must be an array of tables; write [[price.above]]"),
         (ENTRY + "above = [3]\n", "price 1 (m), above 1: must be a table"),
         (ENTRY + "[[price.above]]\ninput = 3\n", "above 1: input_tokens must be a whole number above 0"),

@@ -175,6 +175,21 @@ def test_what_answered_is_paid():
     assert official(PLAIN, "gpt-4o", "openai") == book.cost(renamed, PLAIN, NOON_NS)
 
 
+def test_context_windows():
+    """The window of a model is the list's; of one nobody lists, and of a machine of the user's own, none is known."""
+    book = open_book()
+    assert 128_000 == book.window(Call("openai", "gpt-4o"))
+    assert 128_000 == book.window(Call(None, "nobody-knows", "gpt-4o"))
+    assert [None, None] == [book.window(Call("ollama", "gpt-4o")), book.window(Call(None, None))]
+
+
+def test_names_of_models():
+    """All models that can be priced are named, in order."""
+    names = open_book().models()
+    assert {"gpt-4o", "claude-haiku-4-5"} <= set(names)
+    assert sorted(set(names)) == list(names)
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -320,6 +335,7 @@ def test_without_the_library(library, monkeypatch, caplog):
 
     assert book.cost(Call("openai", "gpt-4o"), PLAIN, NOON_NS) is None
     assert prices.NOT_INSTALLED == book.missing
+    assert ((), None) == (book.models(), book.window(Call("openai", "gpt-4o")))
     assert 1 == sum(prices.NOT_INSTALLED in record.getMessage() for record in caplog.records)
 
 

@@ -27,8 +27,11 @@ function dollars(value) {
   return `${value < 0 ? "−" : ""}$${size}`;
 }
 
-const percent = (share) =>
-  share === null || share === undefined ? NONE : `${(share * 100).toFixed(share < 0.0995 ? 1 : 0)} %`;
+function percent(share) {
+  if (share === null || share === undefined) return NONE;
+  if (share === 0) return "0 %";
+  return share > 0 && share < 0.0005 ? "< 0.1 %" : `${(share * 100).toFixed(share < 0.0995 ? 1 : 0)} %`;
+}
 
 const signed = (value, said) =>
   value === null || value === undefined ? NONE : value > 0 ? `+${said(value)}` : value < 0 ? `−${said(-value)}` : said(value);
