@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from agent_callbacks.delivery.accounting import Answer, Counts, Destination, Ledger, Snapshot, flush_all
 from agent_callbacks.delivery.configure import configure
+from agent_callbacks.delivery.otlp import connection_cause
 from agent_callbacks.store import file
 
 
@@ -168,6 +169,21 @@ def test_spans_the_receiver_rejects_are_not_sent(receiver, monkeypatch):
         record(3)
         assert not handle.flush(5)
         assert Counts(sent=1, failed={"rejected": 2}) == handle.delivery["otlp"]
+
+
+def test_an_answer_that_cannot_be_read_is_a_success(receiver, monkeypatch):
+    """A 200 is a 200, whatever stands in its body."""
+    receiver.garbage = True
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+    with configure(store=False) as handle:
+        record(2)
+        assert handle.flush(5)
+        assert Counts(sent=2) == handle.delivery["otlp"]
+
+
+def test_an_error_of_no_known_kind_is_named_by_its_type():
+    """Its text may be personal."""
+    assert "error: LookupError" == connection_cause(LookupError("bob@example.com"))
 
 
 @pytest.mark.logs_expected
