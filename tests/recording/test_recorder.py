@@ -195,6 +195,35 @@ def test_very_many_tools_of_one_step_are_bounded() -> None:
     assert state is steps.asked_tools(state, 1, ())
 
 
+# --- steps -----------------------------------------------------------------------------------------------------------
+async def test_model_calls_side_by_side_share_a_step(recorder: Recorder, spans: Spans) -> None:
+    """Two tasks ask the model at once: one decision of one agent; what is asked after them is the next."""
+    met = asyncio.Barrier(2)
+
+    async def ask(key: str) -> None:
+        recorder.start(key, "run", ModelCall())
+        await met.wait()
+        recorder.end(key, ModelResult())
+
+    recorder.start("run", None, AgentRun(("support",)))
+    await asyncio.gather(ask("one"), ask("two"))
+    recorder.start("three", "run", ModelCall())
+    recorder.end("three", ModelResult())
+    recorder.end("run", RunResult())
+    shared = "  agent.step.1\n    llm.chat\n    llm.chat"
+    assert f"agent.run.support\n{shared}\n  agent.step.2\n    llm.chat" == spans.tree()
+
+
+def test_very_many_calls_of_one_branch_are_bounded() -> None:
+    """What a branch of a graph has asked is remembered up to a number; later calls are steps all the same."""
+    state, level = steps.StepState(), (steps.Level(("run", 1), "branch", "node"),)
+    for number in range(1, steps._MAX_CALLS_OF_A_BRANCH + 3):
+        state, place = steps.place_model(state, level, beside=None, prompt=number, attempt=1)
+        assert number == place.index
+    ((_, branches),) = state.supersteps
+    assert steps._MAX_CALLS_OF_A_BRANCH == len(branches["branch"].indices)
+
+
 # --- bounds ----------------------------------------------------------------------------------------------------------
 def test_what_is_known_of_messages_and_tools_is_bounded(spans: Spans, monkeypatch: pytest.MonkeyPatch) -> None:
     """What no longer fits is worked out again, and says the same."""
