@@ -222,7 +222,7 @@ def prices_are_there() -> None:
     from agent_callbacks.tokens.prices import open_book  # not before coverage looks
 
     tracer = sys.gettrace()
-    sys.settrace(None)  # a module of 40,000 lines: traced, its import takes half a minute
+    sys.settrace(None)  # a module of 30,000 lines: traced, its import takes half a minute
     with contextlib.suppress(ImportError):
         importlib.import_module("genai_prices.data")
     sys.settrace(tracer)

@@ -74,7 +74,7 @@ def test_an_accepted_batch_is_sent(receiver, monkeypatch):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
     with configure(store=False) as handle:
         record(3)
-        assert handle.flush(5)
+        assert handle.flush(30)
         assert Counts(sent=3) == handle.delivery["otlp"]
         assert ["span 0", "span 1", "span 2"] == receiver.names
 
@@ -147,7 +147,7 @@ def test_the_certificate_meant_for_the_receiver_counts(secure_receiver, authorit
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", authority_file)
     with configure(store=False) as handle:
         record(2)
-        assert handle.flush(5)
+        assert handle.flush(30)
         assert Counts(sent=2) == handle.delivery["otlp"]
 
 
@@ -157,7 +157,7 @@ def test_the_bundle_of_the_process_counts_without_one(secure_receiver, authority
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", secure_receiver.url)
     with configure(store=False) as handle:
         record(2)
-        assert handle.flush(5)
+        assert handle.flush(30)
 
 
 @pytest.mark.logs_expected
@@ -177,7 +177,7 @@ def test_an_answer_that_cannot_be_read_is_a_success(receiver, monkeypatch):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
     with configure(store=False) as handle:
         record(2)
-        assert handle.flush(5)
+        assert handle.flush(30)
         assert Counts(sent=2) == handle.delivery["otlp"]
 
 
@@ -252,7 +252,7 @@ def test_grpc_delivers(grpc_url, over_grpc):
     over_grpc(grpc_url())
     with configure(store=False) as handle:
         record(2)
-        assert handle.flush(5)
+        assert handle.flush(30)
         assert Counts(sent=2) == handle.delivery["otlp"]
 
 
@@ -319,7 +319,7 @@ def test_where_no_thread_can_be_had_the_flush_runs_here(place_of, monkeypatch):
 
     record(2, provider)
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    assert flush_all([place], 5)
+    assert flush_all([place], 30)
     assert Counts(sent=2) == place.ledger.counts
 
 
@@ -334,7 +334,7 @@ def test_flushes_against_a_stalled_receiver_share_a_thread(place_of):
         assert not flush_all([place], 0.01)
     assert threading.active_count() <= before + 1
     receiver.open.set()
-    assert flush_all([place], 5)
+    assert flush_all([place], 30)
 
 
 @pytest.mark.logs_expected
@@ -383,7 +383,7 @@ def test_unsampled_spans_do_not_count(place_of):
     provider = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
     provider.add_span_processor(place)
     record(2, provider)
-    assert flush_all([place], 5)
+    assert flush_all([place], 30)
     assert Counts() == place.ledger.counts
 
 
@@ -417,12 +417,12 @@ def test_a_forked_child_starts_from_zero_with_a_receiver_of_its_own():
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(place)
     record(2, provider)
-    assert flush_all([place], 5)
+    assert flush_all([place], 30)
     place.renew()
     assert Counts() == place.ledger.counts
     assert 1 == len(opened)
     record(1, provider)
-    assert flush_all([place], 5)
+    assert flush_all([place], 30)
     place.shutdown()
     assert [2, 1] == [receiver.sent for receiver in opened]
     assert [False, True] == [receiver.closed for receiver in opened]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +9,7 @@ import pytest
 from langchain_core.runnables import RunnableLambda
 
 from agent_callbacks import AgentCallbackHandler
+from tests.delivery.process import end, start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,5 +79,4 @@ except ValueError:
 @pytest.mark.measures_processes
 def test_langchain_alone_is_enough() -> None:
     """Where LangGraph is not installed, nothing is taken for a graph, and its exceptions are not missed."""
-    shown = subprocess.run([sys.executable, "-W", "error", "-c", ALONE], capture_output=True, text=True, check=False)
-    assert ("chain.fail failure\n", "") == (shown.stdout, shown.stderr)
+    assert (0, "chain.fail failure\n", "") == end(start(ALONE))
