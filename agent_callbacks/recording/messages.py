@@ -203,7 +203,7 @@ def joined(fragments: Sequence[Fragment], limit: int) -> tuple[str, int]:
         return "[" + ",".join([fragment.json or "" for fragment in fragments]) + "]", 0
     kept: list[str] = []
     room = limit - _NOTE_ROOM
-    for fragment in reversed(fragments):
+    for fragment in reversed(fragments):  # pragma: no branch - they do not all fit
         if fragment.size + 1 > room:
             break
         room -= fragment.size + 1

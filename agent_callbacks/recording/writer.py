@@ -176,7 +176,7 @@ class SpanWriter(Cleaning):
             case AgentRun():
                 found = attribute.agent_run(name, self)
                 return namer.agent_run(name), SpanKind.INTERNAL, found, name and self.text(name), "AGENT"
-            case ChainRun():
+            case ChainRun():  # pragma: no branch - there is no other kind
                 if name is not None:
                     return namer.node(name), SpanKind.INTERNAL, attribute.node(name, self), None, "CHAIN"
                 found = attribute.chain_run(opening, self)
@@ -401,7 +401,7 @@ class SpanWriter(Cleaning):
                 found = attribute.retrieval_result(value)
                 if rank >= _ALL:
                     found.update(self._documents(value))
-            case RunResult():
+            case RunResult():  # pragma: no branch - there is no other kind
                 if rank >= _ALL and self._bridged and value.output is not None:
                     found[keys.OUTPUT_VALUE] = self._state(value.output, last=True)
         return found
