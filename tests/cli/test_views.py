@@ -434,6 +434,14 @@ class TestCost:
         assert "tool schemas too, is not known: this trace carries no buckets" in shown
         assert "█ input, not split" in shown
 
+    def test_run_without_steps(self, tmp_path):
+        """An agent run that asked no model has no table of steps."""
+        scene = scenes.Scene(2)
+        top = scene.add(None, "chain.x", 0, 9, {})
+        scene.add(top, "agent.run.idle", 0, 1, {keys.RUN_STEPS: 0, keys.AGENT_NAME: "idle"})
+        scene.add(top, "llm.chat", 1, 9, {keys.OPERATION_NAME: "chat", keys.USAGE_INPUT_TOKENS: 9})
+        assert "idle" not in said("cost", story.file(tmp_path / "x.jsonl", scene.trace()))
+
     def test_nothing_called(self, tmp_path):
         """A trace without a model call says so."""
         assert "no model call in this trace says what it used" in said("cost", story.file(tmp_path / "x", nothing()))
