@@ -18,6 +18,7 @@ from agent_callbacks.convention import keys
 from agent_callbacks.store.write import StoreExporter
 from tests.analysis.test_waterfall import HOSTILE
 from tests.cli import story
+from tests.effort import calls
 from tests.report import scenes
 
 VIEWS = ("show", "tokens", "latency", "cost")
@@ -145,6 +146,19 @@ def foreign():
             keys.USAGE_OUTPUT_TOKENS: 10, keys.USAGE_CACHE_READ: 500, keys.TOKENS_METHOD: "estimated",
         }, kind="CLIENT")  # fmt: skip
     return scene.trace()
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_effort_grows_with_the_run(tmp_path, view):
+    """Four times as many steps take no more than some five times the calls of functions: no view is quadratic."""
+    few, many = (effort(view, story.file(tmp_path / f"{steps}.jsonl", scenes.agent_run(steps))) for steps in (50, 200))
+    assert many < 5 * few
+
+
+def effort(view, name):
+    """Give how many calls a view makes, once what is loaded once is loaded."""
+    run(view, name)
+    return calls(lambda: run(view, name))
 
 
 class TestChoice:
