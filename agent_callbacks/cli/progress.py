@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import threading
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
-__all__ = ["watched"]
+    from rich.progress import Progress
+
+__all__ = ["watched", "working"]
 
 _Item = TypeVar("_Item")
 
@@ -35,6 +40,54 @@ def watched(items: Sequence[_Item], title: str) -> Iterator[_Item]:
         for place, item in waiting:
             progress.update(task, completed=place)
             yield item
+
+
+@contextlib.contextmanager
+def working(title: str, things: str) -> Generator[Callable[[int], None]]:
+    """Show that something goes on whose end is not known, and how many *things* are done, which the body says.
+
+    It also moves while the body waits for something that cannot be watched, such as a database.
+    """
+    if not _is_terminal():
+        yield lambda _: None
+        return
+    shown = _Shown(title, things)
+    timer = threading.Timer(MOMENT, shown.begin)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield shown.count
+    finally:
+        timer.cancel()
+        timer.join()
+        shown.end()
+
+
+@dataclass(slots=True)
+class _Shown:
+    title: str
+    things: str
+    _done: int = 0
+    _progress: Progress | None = field(default=None)
+
+    def begin(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[done]}"), TimeElapsedColumn()
+        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._progress.add_task(self.title, total=None, done="")
+        self._progress.start()
+        self.count(self._done)
+
+    def count(self, done: int) -> None:
+        self._done = done
+        if self._progress is not None and done:
+            self._progress.update(self._progress.task_ids[0], done=f"{done:,} {self.things}")
+
+    def end(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
 
 
 def _is_terminal() -> bool:

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Final, cast
 
 import click
 
+from agent_callbacks.cli import drop_output
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # Command -> (its file, the click command in it). A file is imported when its command is asked for.
 _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "compare": ("agent_callbacks.cli.compare", "compare"),
     "config": ("agent_callbacks.cli.config", "config"),
+    "copy": ("agent_callbacks.cli.copying", "copy"),
     "cost": ("agent_callbacks.cli.cost", "cost"),
     "demo": ("agent_callbacks.cli.demo.command", "demo"),
     "doctor": ("agent_callbacks.cli.doctor.command", "doctor"),
@@ -31,7 +35,9 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "scan": ("agent_callbacks.cli.scan", "scan"),
     "schema": ("agent_callbacks.cli.schema", "schema"),
     "show": ("agent_callbacks.cli.show", "show"),
+    "tail": ("agent_callbacks.cli.tail", "tail"),
     "tokens": ("agent_callbacks.cli.tokens", "tokens"),
+    "warmup": ("agent_callbacks.cli.warmup", "warmup"),
 }
 
 
@@ -57,6 +63,14 @@ class _Commands(click.Group):
             hint = f"did you mean {close[0]!r}?" if close else f"commands: {', '.join(_COMMANDS)}"
             raise click.UsageError(f"no command {args[0]!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command that was asked for; whoever reads its output, such as ``head``, may go when they please."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            drop_output()
+            ctx.exit(0)
 
 
 def _version() -> str:

@@ -59,9 +59,14 @@ _HOW_TO_GET_ONE: Final = "to get a trace: agent-callbacks demo"
 
 def width() -> int:
     """Return the width to draw in: ``COLUMNS``, else the terminal's, else 100."""
-    if os.environ.get("COLUMNS", "").isdecimal() or is_terminal():
+    if has_width():
         return shutil.get_terminal_size((_WIDTH_WITHOUT_TERMINAL, 24)).columns
     return _WIDTH_WITHOUT_TERMINAL
+
+
+def has_width() -> bool:
+    """Tell whether the output has a width: a terminal's, or the one that ``COLUMNS`` gives it."""
+    return os.environ.get("COLUMNS", "").isdecimal() or is_terminal()
 
 
 def color() -> bool:
@@ -170,14 +175,13 @@ def last_trace_id(store: Store, session: str | None, user: str | None) -> str:
 
 def no_such_user(user: str, path: Path) -> NoReturn:
     """Say that no trace of *user* was found, and why a person's own id may not find any."""
-    hint = f"\n{_TAGGED}" if _needs_key(user) else ""
-    stop(f"no trace of user {user!r} in {path}; see agent-callbacks ls{hint}", NOTHING_FOUND)
+    stop(f"no trace of user {user!r} in {path}; see agent-callbacks ls{key_hint(user)}", NOTHING_FOUND)
 
 
-def _needs_key(*ids: str | None) -> bool:
-    """Return whether one of *ids* is stored as a tag whose key this process does not know."""
+def key_hint(*ids: str | None) -> str:
+    """Return a line of advice where one of *ids* is stored as a tag whose key this process does not know, else none."""
     tagged = any(Sanitizer().matches(value, identity=True) for value in ids if value is not None)
-    return tagged and not os.environ.get(VARIABLE)
+    return f"\n{_TAGGED}" if tagged and not os.environ.get(VARIABLE) else ""
 
 
 def nothing(store: Store, session: str | None, user: str | None) -> NoReturn:
@@ -185,8 +189,7 @@ def nothing(store: Store, session: str | None, user: str | None) -> NoReturn:
     wanted = [f"{title} {value!r}" for title, value in (("session", session), ("user", user)) if value is not None]
     if wanted:
         stop(
-            f"no trace of {' and '.join(wanted)} in {store.path}; see agent-callbacks ls"
-            + (f"\n{_TAGGED}" if _needs_key(session, user) else ""),
+            f"no trace of {' and '.join(wanted)} in {store.path}; see agent-callbacks ls" + key_hint(session, user),
             NOTHING_FOUND,
         )
     stop(f"no trace in {store.path}\n{_HOW_TO_GET_ONE}", NOTHING_FOUND)
@@ -210,6 +213,12 @@ def json_option(command: _Command) -> _Command:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")(command)
 
 
+def csv_option(command: _Command) -> _Command:
+    """Add ``--csv``."""
+    described = "Print CSV instead; no cell can be a formula."
+    return click.option("--csv", "as_csv", is_flag=True, help=described)(command)
+
+
 def since_option(command: _Command) -> _Command:
     """Add ``--since``."""
     described = "Only newer ones: 30m, 1h, 2d, 2026-01-31."
@@ -230,14 +239,16 @@ def _age(ctx: click.Context, param: click.Parameter, value: str | None) -> float
 
 
 def _since(ctx: click.Context, param: click.Parameter, value: str | None) -> int:
+    return 0 if value is None else moment(ctx, param, value)
+
+
+def moment(ctx: click.Context, param: click.Parameter, value: str) -> int:
     """Return an age (``30m``, ``1h``, ``2d``) or a moment in ISO 8601 as nanoseconds since the epoch."""
-    if value is None:
-        return 0
     if age := _AGE.fullmatch(value):
         return max(0, time.time_ns() - int(age[1]) * _SECONDS[age[2]] * 1_000_000_000)
     try:
-        moment = datetime.fromisoformat(value)
-        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) * 1_000_000_000
+        found = datetime.fromisoformat(value)
+        return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()) * 1_000_000_000
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(
             f"{value!r} is neither an age (30m, 1h, 2d) nor a moment (2026-01-31T12:00, UTC unless it says otherwise)",
