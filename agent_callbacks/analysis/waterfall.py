@@ -96,7 +96,7 @@ def _table(lines: Sequence[Row], depth: int | None, width: int, paint: Paint) ->
         _names(drawn, hidden, paint),
         numbers("time", [duration(row.duration) for row in drawn], paint),
         *_counts(drawn, paint),
-        *_timeline(drawn, max(_MIN_BAR, width // 6), paint),
+        *_timeline(drawn, max(_MIN_BAR, width // 5), paint),
     ]
     return table(columns, len(drawn), width, paint)
 

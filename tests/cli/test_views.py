@@ -209,7 +209,7 @@ class TestChoice:
         story.store("full.db", story.told())
         for arguments, code, message in (
             (["broken.json"], 2, "broken.json, line 1: expected JSON"), (["text.txt"], 2, "text.txt, line 1"),
-            (["gone/run.json", "--store", "full.db"], 2, "no file 'gone/run.json'"),
+            (["gone/run.json", "--store", "none.db"], 2, "no file 'gone/run.json'"),
             (["last", "--store", "none.db"], 1, "agent-callbacks demo"),
             (["last", "--store", "empty.db"], 1, "agent-callbacks demo"),
             (["0000000000000000000000000000000f", "--store", "full.db"], 2, f"did you mean {1:032x}?"),
@@ -440,6 +440,7 @@ class TestCost:
         shown = said("cost", story.file(tmp_path / "x.jsonl", scene.trace()), "--as-if", "gpt-4.1")
         assert "house-1 $0.500 2 18 0 no price is known for 1 of the calls" in shown
         assert "▁ not split $0.500 100 %" in shown
+        assert "not split: the trace says what house-1 cost, but the price is not known here" in shown
         assert "as it ran at least $0.500 █" in shown
 
     def test_not_split(self, tmp_path):
