@@ -148,7 +148,7 @@ class _OwnProvider(TracerProvider):
         fresh = Resource.create(dict(attributes))
         if keys.SANITIZER_DISABLED in self.resource.attributes and keys.SANITIZER_DISABLED not in attributes:
             fresh = fresh.merge(Resource({keys.SANITIZER_DISABLED: ""}))  # merging cannot remove
-        if not hasattr(self, "_update_resource"):  # an SDK of before 2026: only tracers made from now on can know
+        if not hasattr(self, "_update_resource"):  # an SDK before 1.44: only tracers made from now on can know
             self._resource = self._resource.merge(fresh)
             return
         self._update_resource(fresh)
