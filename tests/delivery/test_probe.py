@@ -10,6 +10,7 @@ import grpc
 import pytest
 from google.rpc.status_pb2 import Status
 
+from agent_callbacks.delivery import otlp
 from agent_callbacks.delivery.probe import probe
 
 
@@ -68,6 +69,17 @@ def test_a_status(probed, receiver, status, kind):
     outcome = probed(receiver.url)
     assert (False, kind) == (outcome.delivered, outcome.explanation.kind)
     assert outcome.explanation.way_out
+
+
+def test_what_was_answered_before_time_ran_out_counts(receiver):
+    """A repetition that is given up before it is sent takes nothing back."""
+    receiver.status = 502
+    reply = otlp.Reply()
+    with otlp.observed_session(reply) as session:
+        session.post(receiver.url, b"")
+        with pytest.raises(ValueError, match="timeout"):
+            session.post(receiver.url, b"", timeout=0)
+    assert "502" == reply.failure()
 
 
 def test_a_rate_limit_that_says_how_long(probed, receiver):
