@@ -8,7 +8,9 @@ from contextlib import closing
 
 import grpc
 import pytest
+import requests
 from google.rpc.status_pb2 import Status
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
 from agent_callbacks.delivery import otlp
 from agent_callbacks.delivery.probe import probe
@@ -157,6 +159,16 @@ def test_a_silent_receiver(probed, receiver):
     """A receiver that takes the request and never answers is a timeout."""
     receiver.hangs = True
     assert "timeout" == probed(receiver.url).explanation.kind
+
+
+def test_an_exporter_that_lets_its_error_out(probed, closed_port, monkeypatch):
+    """Older exporters raise what newer ones return; either is explained."""
+
+    def refuse(self, spans):
+        raise requests.ConnectionError(ConnectionRefusedError(111, "Connection refused"))
+
+    monkeypatch.setattr(OTLPSpanExporter, "export", refuse)
+    assert "refused" == probed(closed_port).explanation.kind
 
 
 def test_a_proxy_that_leads_nowhere(probed, receiver, closed_port, monkeypatch):
