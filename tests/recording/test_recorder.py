@@ -149,6 +149,21 @@ def test_a_recorder_without_providers_follows_the_global_ones(spans: Spans, monk
     measured.provider.shutdown()
 
 
+@pytest.mark.logs_expected
+def test_without_any_provider_it_is_said_once_what_to_call(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where nothing is set up nothing is recorded, and the first run says so."""
+    monkeypatch.setattr(trace, "get_tracer_provider", trace.NoOpTracerProvider)
+    process.forget_warnings()
+    recorder = Recorder(Reader())  # type: ignore[arg-type]
+    for number in range(2):
+        recorder.start(number, None, ChainRun("nowhere"))
+        recorder.end(number, RunResult())
+    (said,) = caplog.messages
+    assert "call agent_callbacks.configure() once" in said
+
+
 # --- who asks --------------------------------------------------------------------------------------------------------
 def test_who_asks_may_change_inside_a_run(recorder: Recorder, spans: Spans) -> None:
     """A chain that says nothing of its own is asked by whoever is said around it now."""
