@@ -43,7 +43,7 @@ class Reader:
 
     def parts(self, message: object) -> dict[str, object]:
         """Return a message of the user."""
-        return {"role": "user", "parts": [{"type": "text", "content": message, "id": 5}]}
+        return {"role": "user", "parts": [{"type": "text", "content": str(message), "id": 5}]}
 
     def content(self, message: object) -> object:
         """Return all there is."""
@@ -138,6 +138,7 @@ def test_a_recorder_without_providers_follows_the_global_ones(spans: Spans, monk
     """Providers may be set up after the handler."""
     recorder, measured = Recorder(Reader()), Measured()  # type: ignore[arg-type]
     monkeypatch.setattr(trace, "get_tracer_provider", lambda: spans.provider)
+    recorder.follow_global()
     monkeypatch.setattr(metrics, "global_provider", lambda: measured.provider)
     recorder.follow_global()
     recorder.start("run", None, ChainRun("late"))
@@ -146,6 +147,21 @@ def test_a_recorder_without_providers_follows_the_global_ones(spans: Spans, monk
     assert {"late"} == set(measured.sums(keys.METRIC_WORKFLOW_DURATION, keys.WORKFLOW_NAME))
     assert metrics_api.get_meter_provider() is not measured.provider
     measured.provider.shutdown()
+
+
+@pytest.mark.logs_expected
+def test_without_any_provider_it_is_said_once_what_to_call(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where nothing is set up nothing is recorded, and the first run says so."""
+    monkeypatch.setattr(trace, "get_tracer_provider", trace.NoOpTracerProvider)
+    process.forget_warnings()
+    recorder = Recorder(Reader())  # type: ignore[arg-type]
+    for number in range(2):
+        recorder.start(number, None, ChainRun("nowhere"))
+        recorder.end(number, RunResult())
+    (said,) = caplog.messages
+    assert "call agent_callbacks.configure() once" in said
 
 
 # --- who asks --------------------------------------------------------------------------------------------------------
@@ -172,6 +188,13 @@ def test_a_run_that_turns_out_to_be_resumed_is_linked(recorder: Recorder, spans:
     (link,) = spans.one("agent.run.support").links
     assert SpanContext(int("1" * 32, 16), int("2" * 16, 16), True, TraceFlags(0)) == link.context  # noqa: FBT003
     assert process.interrupted("t-1") is None
+
+
+def test_a_run_that_resumes_what_nobody_knows_is_linked_to_nothing(recorder: Recorder, spans: Spans) -> None:
+    """Without a store to look in, nothing is looked for."""
+    recorder.start("run", None, AgentRun(("support",), resumed=True, request=Request(thread_id="t-0", user_id="u")))
+    recorder.end("run", RunResult())
+    assert () == tuple(spans.one("agent.run.support").links)
 
 
 # --- tools -----------------------------------------------------------------------------------------------------------
@@ -255,6 +278,13 @@ def test_what_is_known_of_code_is_bounded(monkeypatch: pytest.MonkeyPatch) -> No
     assert 1 == len(stack._known)
 
 
+def test_what_an_engine_calls_is_the_engines() -> None:
+    """Who asks from inside LangGraph's own code is no code of the user's."""
+    theirs: dict[str, Any] = {"__name__": "langgraph.pregel.made_up", "ask": stack.run_by_engine}
+    exec("def asked():\n    return ask(None)", theirs)  # noqa: S102 - a module of that name, which is not there
+    assert theirs["asked"]()
+
+
 async def test_a_task_that_an_engine_waits_for_is_the_engines() -> None:
     """LangGraph is told when a coroutine of a checkpointer's is done: it is on no stack, but no task of the user's."""
 
@@ -298,22 +328,22 @@ def test_links_of_user_code_are_bounded(spans: Spans) -> None:
     assert 0 < len(spans.one("tool.links").links) < 30
 
 
-class Broken:
-    """A recognizer that fails."""
-
-    def recognize(self, text: str) -> Any:
-        """Fail."""
-        raise LookupError(text)
-
-
 @pytest.mark.logs_expected
-def test_attributes_that_cannot_be_cleaned_are_not_told(spans: Spans) -> None:
+def test_attributes_that_cannot_be_cleaned_are_not_told(
+    recorder: Recorder, spans: Spans, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of an event whose values the sanitizer fails on, a marker is left."""
-    recorder = recorder_of(spans, sanitizer=Sanitizer(recognizers=[Broken()]))
+
+    def broken(*_: object) -> Any:
+        raise LookupError("secret text")
+
     recorder.start("tool", None, ToolCall("notes"))
-    trace.get_current_span().add_event("noted", {"who": "secret text"})
+    with monkeypatch.context() as patch:
+        patch.setattr(Sanitizer, "_clean_value", broken)
+        trace.get_current_span().add_event("noted", {"who": "secret text"})
     recorder.end("tool", ToolResult())
-    assert "secret" not in spans.one("tool.notes").to_json()
+    (event,) = spans.one("tool.notes").events
+    assert {keys.EVENT_DATA: "[REDACTED:error]"} == dict(event.attributes or {})
 
 
 def test_half_a_count_has_no_total() -> None:
