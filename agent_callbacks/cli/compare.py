@@ -318,7 +318,7 @@ def _amount(number: float, effect: Effect) -> str:
 
 
 def _signed(text: str, number: float) -> str:
-    return f"{MINUS if number < 0 else '+'}{text}"
+    return f"{MINUS}{text}" if number < 0 else f"+{text}" if number > 0 else text
 
 
 def _relative(ratio: float | None) -> str:
@@ -333,11 +333,11 @@ def _points(number: float | None, effect: Effect) -> str:
 
 
 def _percentiles(one: Distribution, two: Distribution) -> Iterator[_Line]:
-    for first, second in ((one.p50, two.p50), (one.p95, two.p95), (one.p99, two.p99)):
-        if first.share == 0.5:  # noqa: PLR2004 - the median is shown with its interval
-            continue
-        why = next((each.withheld for each in (first, second) if each.withheld), "")
-        yield _Line(f"latency, p{first.share * 100:.0f}", _seconds(first), _seconds(second), said=why, style="faint")
+    """Yield the tails; the median is shown with its interval."""
+    fewer = min(one, two, key=lambda side: side.runs)
+    for name in ("p95", "p99"):
+        first, second, why = (getattr(side, name) for side in (one, two, fewer))
+        yield _Line(f"latency, {name}", _seconds(first), _seconds(second), said=why.withheld or "", style="faint")
 
 
 def _seconds(quantile: Quantile) -> str:
