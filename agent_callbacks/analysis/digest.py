@@ -192,7 +192,7 @@ class _Teller:
 
     @staticmethod
     def _rank(row: Row) -> tuple[int, float]:
-        """Return what is told first: what failed and what is above it, then what was waited for longest, then the rest."""
+        """Return what is told first: what failed and is above it, then what was waited for longest, then the rest."""
         if row.failed or row.failed_below:
             return 0, 0.0
         return (1, -row.waited) if row.waited else (2, 0.0)

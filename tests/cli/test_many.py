@@ -40,11 +40,11 @@ b against a: cheaper at equal success (within 0.1)
 
                         a         b  change  95 % interval
 runs                   40        40
-cost, mean        $0.0102  $0.00510   \N{MINUS SIGN}50 %  \N{MINUS SIGN}50 % to \N{MINUS SIGN}50 %
-latency, median    1.02 s    1.02 s     0 %  \N{MINUS SIGN}1.0 % to +1.0 %
-tokens, mean          110       110     0 %  0 % to 0 %
-completed, share   95.0 %    95.0 %  0.0 pt  \N{MINUS SIGN}12.1 pt to +12.1 pt
-resolved, mean       0.95      0.95  0.0 pt  \N{MINUS SIGN}12.1 pt to +12.1 pt
+cost, mean        $0.0102  $0.00510   \N{MINUS SIGN}50 %  \N{MINUS SIGN}50 to \N{MINUS SIGN}50 %
+latency, median    1.02 s    1.02 s     0 %  \N{MINUS SIGN}1.0 to +1.0 %
+tokens, mean          110       110     0 %  0 to 0 %
+completed, share   95.0 %    95.0 %  0.0 pt  \N{MINUS SIGN}12.1 to +12.1 pt
+resolved, mean       0.95      0.95  0.0 pt  \N{MINUS SIGN}12.1 to +12.1 pt
 latency, p95       1.04 s    1.04 s
 latency, p99            -         -  40 runs; p99 needs 100
 
