@@ -341,8 +341,7 @@ def _relative(ratio: float | None) -> str:
 
 
 def _points(number: float | None, effect: Effect) -> str:
-    if number is None:
-        return "-"
+    number = number or 0.0
     shown = f"{abs(number) * 100:.1f} pt" if effect.unit == "score" else _amount(abs(number), effect)
     return _signed(shown, number)
 

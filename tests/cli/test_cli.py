@@ -141,8 +141,8 @@ class TestLs:
         """One line a trace, the newest first; a column in which nothing stands is not there."""
         monkeypatch.setenv("COLUMNS", "150")
         assert run("ls").output == (
-            "trace     start                root                 time  steps     in  out  outcome  variant   user  session"
-            "  first error\n"
+            "trace     start                root                 time  steps     in  out  outcome  variant   user"
+            "  session  first error\n"
             "4bf92f35  2025-11-24 16:00:00  agent.run.support  3.42 s      2  3,120  188  success  prompt-b  u-17  s-9"
             "      tool.lookup_order: ValueError\n"
             "4bf90000  2025-11-24 15:59:59  agent.run.support  3.42 s      2  3,120  188  success  prompt-b  u-18  s-9"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 import pty
@@ -98,6 +99,24 @@ def test_clipboard(store):
     assert "characters sent to the terminal's clipboard" in said
     assert ("\x1b" in said, got.count("\x1b")) == (False, 1)
     assert "\x1b" not in on_terminal("0000")[1]
+
+
+class Screen(io.StringIO):
+    """An output that is a terminal."""
+
+    def isatty(self):
+        """Say so."""
+        return True
+
+
+def test_clipboard_by_way_of_the_output(store, monkeypatch):
+    """Where standard error is no terminal but the output is, it is asked there."""
+    monkeypatch.setattr(copying, "_terminal", Screen)
+    assert "characters sent to the terminal's clipboard" in run("--clipboard").stderr
+    monkeypatch.undo()
+    monkeypatch.setattr(sys, "stderr", None)
+    monkeypatch.setattr(sys, "stdout", screen := Screen())
+    assert copying._terminal() is screen
 
 
 def test_too_long_for_a_clipboard(store, monkeypatch, capsys):

@@ -23,7 +23,6 @@ from agent_callbacks.cli import tail as tail_module
 from agent_callbacks.cli.root import root
 from agent_callbacks.cli.schema import schemas
 from agent_callbacks.cli.tail import Follower
-from agent_callbacks.convention import keys
 from agent_callbacks.store.erase import erase
 from agent_callbacks.store.summary import Filter
 from agent_callbacks.store.write import StoreExporter
@@ -567,6 +566,23 @@ class TestTail:
         process.stdout.close()
         assert 0 == process.wait(timeout=50)
 
+    def test_reader_gone(self, monkeypatch):
+        """A pipe whose other end is closed is told from one that is only not read."""
+        reading, writing = os.pipe()
+        with os.fdopen(writing, "w") as output:
+            monkeypatch.setattr(sys, "stdout", output)
+            assert not tail_module._reader_gone()
+            os.close(reading)
+            assert tail_module._reader_gone()
+
+    def test_heading(self, path, monkeypatch):
+        """On a terminal the columns have titles, once; a pipe gets lines only."""
+        write(path, *told(1), *told(2))
+        monkeypatch.setattr(tail_module.terminal, "is_terminal", lambda: True)
+        lines = run("tail", "--once", COLUMNS="100", NO_COLOR="1").output.splitlines()
+        assert ["end", "run", "outcome", "time", "steps", "tokens", "cost", "first", "error"] == lines[0].split()
+        assert 3 == len(lines)
+
     def test_slow_reader_is_no_reader_gone(self, path, monkeypatch):
         """Outputs that are no pipes are never taken for closed ones."""
         monkeypatch.setattr(sys, "stdout", None)
@@ -589,7 +605,13 @@ def test_a_closed_pipe_is_no_error(path):
         assert (b"", 0) == (errors, process.returncode)
 
 
-def test_keys_of_the_story_are_ours():
-    """The made-up runs carry what real ones do."""
-    spans = told(1, failed=True)[0]
-    assert {keys.AGENT_NAME, keys.FEATURE_FLAG_VARIANT, keys.USER_ID} <= set(spans[-1].attributes)
+def test_a_pipe_that_closes_in_a_command(path, monkeypatch):
+    """In whichever command the pipe closes, the exit status is 0."""
+    write(path, *told(1))
+
+    def closed(_):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(tail_module.terminal, "echo", closed)
+    for command in ("ls", "tail", "compare"):
+        assert (0, "") == (run(command).exit_code, run(command).output)
