@@ -88,7 +88,7 @@ def priced(span: Span, book: PriceBook, other: Call | None = None) -> CallCost:
     saving = None if rate is None or usage is None or parts is None else rate.uncached(usage) - parts.total
     recorded = span.attributes.get(keys.LLM_COST)
     cost = None if parts is None else parts.total
-    if other is None and isinstance(recorded, (int, float)):
+    if (other is None or span.attributes.get(keys.CACHE_HIT)) and isinstance(recorded, (int, float)):
         cost = Decimal(str(recorded))  # the shortest text of a float is what was written
         parts = None if parts is None else parts.scaled(cost)
     return CallCost(

@@ -13,7 +13,7 @@ from agent_callbacks.analysis.call import UNNAMED
 from agent_callbacks.analysis.cost import cost_report, costs_of
 from agent_callbacks.analysis.drawing.bar import stretch
 from agent_callbacks.analysis.drawing.ink import paint as ink
-from agent_callbacks.analysis.drawing.prose import joined, wrapped
+from agent_callbacks.analysis.drawing.prose import BETWEEN, joined, wrapped
 from agent_callbacks.analysis.drawing.table import Column, numbers, table
 from agent_callbacks.analysis.figure import dollars
 from agent_callbacks.analysis.latency import latency_report
@@ -96,7 +96,7 @@ def _table(lines: Sequence[Row], depth: int | None, width: int, paint: Paint) ->
         _names(drawn, hidden, paint),
         numbers("time", [duration(row.duration) for row in drawn], paint),
         *_counts(drawn, paint),
-        *_timeline(drawn, max(_MIN_BAR, width // 6), paint),
+        *_timeline(drawn, max(_MIN_BAR, width // 5), paint),
     ]
     return table(columns, len(drawn), width, paint)
 
@@ -187,18 +187,11 @@ def _bar_style(row: Row) -> str:
 def headline(trace: Trace, width: int, paint: Paint, *facts: str) -> list[str]:
     """Return the first lines of any view of *trace*: what ran, how it ended, *facts*, and its id."""
     outcome = trace.root.attributes.get(keys.OUTCOME)
-    said = () if outcome is None else (cells.printable(str(outcome)),)
-    items = [trace.root.name, *said, *facts]
-    lines = joined(items, width)
-    for place, line in enumerate(lines):
-        for word in said:
-            if f" {word} " in f" {line} " and word in _OUTCOMES:
-                before, _, after = line.rpartition(f"· {word}")
-                if before:
-                    lines[place] = paint(before, "bold") + paint(f"· {word}", _OUTCOMES[word]) + paint(after, "bold")
-                    break
-        else:
-            lines[place] = paint(line, "bold")
+    items = [trace.root.name, *([] if outcome is None else [str(outcome)]), *facts]
+    lines = [
+        BETWEEN.join(paint(item, _OUTCOMES.get(item, "bold")) for item in line.split(BETWEEN))
+        for line in joined(items, width)
+    ]
     return [*lines, *(paint(line, "faint") for line in joined([f"trace {trace.trace_id}"], width))]
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from agent_callbacks.analysis.tokens import CallTokens, TokenReport
     from agent_callbacks.analysis.trace import Trace
+    from agent_callbacks.tokens.prices import Call
 
 __all__ = ["Window", "fullest", "windows"]
 
@@ -44,10 +45,14 @@ def windows(trace: Trace, report: TokenReport, *, prices: str | Path | None = No
     book = open_book(prices or os.environ.get(PRICES_VARIABLE) or None)
     book.wait()
     spans = {span.span_id: span for span in trace.spans}
+    sizes: dict[Call, int | None] = {}  # looking one up takes milliseconds
     found: dict[str, Window] = {}
     for call in report.calls:
         span = spans[call.span_id]
-        if size := book.window(asked_of(span)):
+        asked = asked_of(span)
+        if asked not in sizes:
+            sizes[asked] = book.window(asked)
+        if size := sizes[asked]:
             found[call.span_id] = Window(model_of(span), size, call.input / size)
     return found
 

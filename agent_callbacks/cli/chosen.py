@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from agent_callbacks.analysis.trace import Trace
     from agent_callbacks.store.read import Store
 
-__all__ = ["LAST", "Chosen", "choose", "from_file", "resolved", "trace_options"]
+__all__ = ["LAST", "Chosen", "choose", "from_file", "is_file", "resolved", "trace_options"]
 
 _Command = TypeVar("_Command", bound="Callable[..., Any]")
 
@@ -55,12 +55,12 @@ def choose(trace: str, *, within: str | None, session: str | None, user: str | N
 
     What a file holds may come from anyone, so it is sanitized; the store's traces were when they were written.
     """
-    is_file = trace == STDIN or (trace != LAST and Path(trace).is_file())
-    if (trace != LAST or is_file) and (session is not None or user is not None):
+    in_file = trace == STDIN or is_file(trace)
+    if trace != LAST and (session is not None or user is not None):
         raise click.UsageError(
             "--session and --user choose the last trace of somebody; leave them out with a TRACE_ID or a FILE"
         )
-    if is_file:
+    if in_file:
         return _of_file(trace, within)
     if within is not None:
         raise click.UsageError(f"--trace chooses a trace in a FILE; {trace!r} is none")
@@ -88,8 +88,6 @@ def resolved(store: Store, prefix: str, *, session: str | None = None, user: str
         message = f"no trace {prefix!r}; did you mean {_listing(nearest)}?"
     else:
         message = f"no trace {prefix!r}; the newest: {_listing(newest)}"
-    if not matching and any(mark in prefix for mark in "./\\"):
-        message = f"no file {prefix!r}, and no trace; the newest: {_listing(newest)}"
     return terminal.stop(message, terminal.USAGE_ERROR)
 
 
@@ -102,6 +100,15 @@ def _listing(ids: Sequence[str]) -> str:
 
 
 # --- files -----------------------------------------------------------------------------------------------------------
+
+
+def is_file(name: str) -> bool:
+    """Say whether *name* is that of a file; leave with a message where it can be nothing else, and is not there."""
+    if name != LAST and Path(name).is_file():
+        return True
+    if any(mark in name for mark in "./\\"):
+        terminal.stop(f"no file {name!r}", terminal.USAGE_ERROR)
+    return False
 
 
 def from_file(name: str) -> list[Trace]:

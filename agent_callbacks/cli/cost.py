@@ -126,7 +126,7 @@ def view(trace: Trace, report: CostReport, others: Sequence[CostReport], width: 
     lines += ["", paint("By model", "bold"), *_models(report, width, paint)]
     if others:
         lines += ["", paint("As if", "bold"), *_others(report, others, width, paint)]
-    notes = [*report.notes, *_reminders(trace), *([_AS_IF] if others else [])]
+    notes = [*report.notes, *_reminders(trace, report), *([_AS_IF] if others else [])]
     return [*lines, *([""] if notes else []), *(paint(line, "faint") for line in bullets(notes, width))]
 
 
@@ -254,8 +254,11 @@ def _change(amount: Decimal | None) -> str:
     return "" if amount is None else f"{'+' if amount > 0 else ''}{dollars(float(amount))}"
 
 
-def _reminders(trace: Trace) -> list[str]:
+def _reminders(trace: Trace, report: CostReport) -> Iterator[str]:
+    """Yield why what was paid is not divided into what it was paid for, as far as that is so."""
     calls = token_report(trace).calls
     if calls and all(call.buckets is None for call in calls):
-        return [_NO_BUCKETS]
-    return []
+        yield _NO_BUCKETS
+    recorded = dict.fromkeys(call.model for call in report.calls if call.cost is not None and call.parts is None)
+    if recorded:
+        yield f"not split: the trace says what {', '.join(recorded)} cost, but the price is not known here"

@@ -86,7 +86,7 @@ class _Intake:
             return
         if self.exporter.export([readable(span) for span in waiting]) is not SpanExportResult.SUCCESS:
             terminal.stop(
-                f"{self.store.path} cannot be written ({self.store.last_error}): name another with --store; "
+                f"{self.store.path} cannot be written ({self.store.last_fault}): name another with --store; "
                 f"{self.spans:,} spans were stored",
                 terminal.USAGE_ERROR,
             )

@@ -15,7 +15,7 @@ from agent_callbacks.analysis.report import ReportError, page, render
 from agent_callbacks.analysis.report.render import document
 from agent_callbacks.analysis.trace import from_store
 from agent_callbacks.cli import terminal
-from agent_callbacks.cli.chosen import LAST, from_file, resolved
+from agent_callbacks.cli.chosen import LAST, from_file, is_file, resolved
 from agent_callbacks.cli.progress import watched
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def report(
         raise click.UsageError(
             "--last, --session, --user and --since choose several traces; leave them out with a TRACE"
         )
-    if trace is not None and Path(trace).is_file():
+    if trace is not None and is_file(trace):
         found = from_file(trace)
     else:
         with terminal.opened(store) as opened:

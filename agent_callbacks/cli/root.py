@@ -37,6 +37,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "show": ("agent_callbacks.cli.show", "show"),
     "tail": ("agent_callbacks.cli.tail", "tail"),
     "tokens": ("agent_callbacks.cli.tokens", "tokens"),
+    "warmup": ("agent_callbacks.cli.warmup", "warmup"),
 }
 
 

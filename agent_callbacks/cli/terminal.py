@@ -126,9 +126,7 @@ def echo_trace(trace: Trace, source: str, *, depth: int | None = None) -> None:
         if each.question in _SHORT
     ]
     echo(render(trace, at, color=color(), depth=depth, costs=costs, latency=latency))
-    if told:
-        echo("\n" + "\n".join(pairs(told, at, paint)))
-    echo(f"\n{source}")
+    echo("\n".join(["", *pairs(told, at, paint), "", source]))
 
 
 def _same(answer: str, finding: str) -> bool:

@@ -237,9 +237,10 @@ def _parts(line: _Line) -> list[Part]:
 def _list(lines: Sequence[_Line], width: int, paint: Paint) -> list[str]:
     """Return the table of buckets: all steps together, and the first against the last."""
     whole = sum(line.input for line in lines)
-    sums = {
-        bucket: sum(dict(line.parts).get(bucket, 0) for line in lines) for line in lines for bucket, _ in line.parts
-    }
+    sums: dict[str, int] = {}
+    for line in lines:
+        for bucket, amount in line.parts:
+            sums[bucket] = sums.get(bucket, 0) + amount
     names = [bucket for bucket in (*BUCKETS, "unsplit") if bucket in sums]
     first, last = dict(lines[0].parts), dict(lines[-1].parts)
     columns = [

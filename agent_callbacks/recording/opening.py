@@ -13,6 +13,8 @@ from agent_callbacks.convention import keys
 from agent_callbacks.metadata import Request, baggage_request, current_request
 from agent_callbacks.recording import live, process
 from agent_callbacks.recording.closing import Closing, span_context
+from agent_callbacks.recording.counting import Count
+from agent_callbacks.recording.guard import attempted
 from agent_callbacks.recording.operation import AgentScope, Operation, Step
 from agent_callbacks.recording.placement import agent_name, is_own_agent, place_in_step, prompt_of, step_of_tool
 from agent_callbacks.recording.values import (
@@ -206,6 +208,8 @@ class Opening(Closing):
         """Return the messages a model call shows, and note how much text it sends."""
         fragments = self.writer.read(value, operation.level)
         operation.prompt_chars = sum([fragment.chars for fragment in fragments])
+        if self.settings.count_tokens:
+            operation.count = attempted(self, None, Count, self, value, fragments, self.writer.messages)
         return _unsaid(fragments, agent) if self.settings.history == "delta" else fragments
 
     def _place_agent(self, operation: Operation, value: AgentRun, context: Context, late: SpanContext | None) -> None:
@@ -286,6 +290,9 @@ class Opening(Closing):
         )  # fmt: skip
         if not operation.own_span.is_recording():
             operation.level = "off"
+            operation.count = None
+        elif operation.count is not None:
+            attempted(self, None, operation.count.begin)
 
     def _resumed(self, operation: Operation, value: AgentRun) -> tuple[SpanContext, str] | None:
         """Return the interrupted run this one resumes; where this process did not see it, start looking for it."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KNOWN", "about", "current_loop", "current_task", "in_thread", "is_engine", "on_stack", "owner",
-    "owner_kinds", "owner_name", "ran_out", "run_by_engine",
+    "owner_kinds", "owner_locals", "owner_name", "ran_out", "run_by_engine",
 ]  # fmt: skip
 
 # Both are documented, and both may be missing outside of CPython.
@@ -130,9 +130,13 @@ def owner_name() -> str:
 
 def owner_kinds() -> tuple[str, ...]:
     """Return the class names, the most special first, of the object whose method owns the run; none if unknown."""
+    return tuple(base.__name__ for base in type(owner_locals().get("self")).__mro__)
+
+
+def owner_locals() -> Mapping[str, object]:
+    """Return the local variables of the function that owns the run whose start callback asks; none if unknown."""
     frame, _ = owner(None)
-    owner_self: object = None if frame is None else frame.f_locals.get("self")
-    return tuple(base.__name__ for base in type(owner_self).__mro__)
+    return {} if frame is None else frame.f_locals
 
 
 def _asker() -> FrameType | None:

@@ -7,6 +7,7 @@ the file costs spans, which are counted, and one warning; it never reaches the a
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import logging
 import os
@@ -14,7 +15,8 @@ import sqlite3
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
@@ -49,18 +51,26 @@ _WRITTEN: Final = "SELECT max(?, coalesce((SELECT max(written) FROM traces), 0) 
 _EVALUATED: Final = "INSERT OR REPLACE INTO evaluations VALUES (?, ?, ?, ?, ?, ?, ?)"
 _ASKED: Final = "INSERT OR IGNORE INTO askers (role, id, trace_id) VALUES (?, ?, ?)"
 
-# SQLite's primary result codes (https://www.sqlite.org/rescode.html) -> what is wrong, and the way out.
-_FAULTS: Final[Mapping[int, tuple[str, str]]] = {
-    sqlite3.SQLITE_BUSY: ("another process keeps it locked", "close what holds it open"),
-    sqlite3.SQLITE_FULL: ("the disk is full", "free some space, or set AGENT_CALLBACKS_STORE to another disk"),
-    sqlite3.SQLITE_READONLY: ("it cannot be written", "set AGENT_CALLBACKS_STORE to a writable path"),
-    sqlite3.SQLITE_CANTOPEN: ("it cannot be opened", "set AGENT_CALLBACKS_STORE to a writable path"),
-    sqlite3.SQLITE_CORRUPT: ("the file is damaged", "delete it, or set AGENT_CALLBACKS_STORE to another path"),
-    sqlite3.SQLITE_NOTADB: ("the file is no database", "set AGENT_CALLBACKS_STORE to another path"),
-}
-_UNKNOWN_FAULT: Final = ("SQLite refused the write", "set AGENT_CALLBACKS_STORE to another path")
-
 _CLOSED: Final = schema.StoreError("shut down")
+
+# What is wrong, in a word or two for counts; in a sentence; the way out.
+_Fault: TypeAlias = tuple[str, str, str]
+_FULL: Final[_Fault] = (
+    "disk full", "the disk is full", "free some space, or set AGENT_CALLBACKS_STORE to another disk",
+)  # fmt: skip
+_ELSEWHERE: Final = "set AGENT_CALLBACKS_STORE to another path"
+_WRITABLE: Final = "set AGENT_CALLBACKS_STORE to a writable path"
+# By SQLite's result code, extended or primary (https://www.sqlite.org/rescode.html).
+_FAULTS: Final[Mapping[int, _Fault]] = {
+    sqlite3.SQLITE_BUSY: ("locked", "another process keeps it locked", "close what holds it open"),
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_IOERR_SHMSIZE: _FULL,  # no room for the index of the write-ahead log
+    sqlite3.SQLITE_READONLY: ("not writable", "it cannot be written", _WRITABLE),
+    sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "it cannot be opened", _WRITABLE),
+    sqlite3.SQLITE_CORRUPT: ("damaged", "the file is damaged", f"delete it, or {_ELSEWHERE}"),
+    sqlite3.SQLITE_NOTADB: ("no database", "the file is no database", _ELSEWHERE),
+}
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 # Connections a fork has copied into this process. Closing or even collecting one here could release the parent's
 # locks (https://www.sqlite.org/howtocorrupt.html#_carrying_an_open_database_across_a_fork_), so they are kept.
@@ -78,7 +88,7 @@ class StoreExporter(SpanExporter):
 
     Attributes:
         dropped: Spans that could not be written.
-        last_error: The type of the last failure, None while all is well.
+        last_fault: What was wrong the last time, in a word or two; None while all is well.
     """
 
     def __init__(
@@ -91,7 +101,7 @@ class StoreExporter(SpanExporter):
     ) -> None:
         self.path: Final = schema.place(path)
         self.dropped = 0
-        self.last_error: str | None = None
+        self.last_fault: str | None = None
         self._limits = retention.Limits(max_bytes, max_age_seconds)
         self._not_older_than_ns = not_older_than_ns
         self._writer = _Writer(self.path)
@@ -143,10 +153,9 @@ class StoreExporter(SpanExporter):
             self._report(error, "old traces stay for now, no span is lost")
 
     def _report(self, error: Exception, consequence: str) -> None:
-        self.last_error = type(error).__name__
-        what, way_out = _fault(error)
-        if what not in self._reported:
-            self._reported.add(what)
+        self.last_fault, what, way_out = _fault(error)
+        if self.last_fault not in self._reported:
+            self._reported.add(self.last_fault)
             logger.warning("trace store (%s): %s; %s; %s", _place(self.path), what, consequence, way_out)
 
 
@@ -157,21 +166,20 @@ def _place(path: Path) -> str:
     return f"${schema.STORE_VARIABLE}" if os.environ.get(schema.STORE_VARIABLE) else "the default path"
 
 
-def _fault(error: Exception) -> tuple[str, str]:
+def _fault(error: Exception) -> _Fault:
     if error is _CLOSED:
-        return "the exporter has been shut down", "end the agent before its tracer provider"
+        return "shut down", "the exporter has been shut down", "end the agent before its tracer provider"
     if isinstance(error, schema.StoreForeignError):
-        return (
-            "the file is no store of this release of agent-callbacks and is left alone",
-            "set AGENT_CALLBACKS_STORE to another path",
-        )
+        return "not ours", "the file is no store of this release of agent-callbacks and is left alone", _ELSEWHERE
+    kind = type(error).__name__
     if isinstance(error, OSError):
         return (
-            f"its file or directory cannot be created or read ({type(error).__name__})",
-            "set AGENT_CALLBACKS_STORE to a writable path",
+            _FULL
+            if error.errno in _NO_ROOM
+            else (kind, f"its file or directory cannot be created or read ({kind})", _WRITABLE)
         )
     code = getattr(error, "sqlite_errorcode", 0)
-    return _FAULTS.get(code & 0xFF, _UNKNOWN_FAULT)
+    return _FAULTS.get(code) or _FAULTS.get(code & 0xFF) or (kind, "SQLite refused the write", _ELSEWHERE)
 
 
 @dataclass(slots=True)

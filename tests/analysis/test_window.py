@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agent_callbacks.analysis.tokens import token_report
 from agent_callbacks.analysis.window import Window, fullest, windows
+from agent_callbacks.tokens.prices import PriceBook
 from tests.cli import story
 
 
@@ -33,3 +34,17 @@ def test_own_prices(tmp_path):
     assert {1000} == {window.tokens for window in windows(trace, token_report(trace), prices=file).values()}
     file.write_text(entry, "utf-8")
     assert {128_000} == {window.tokens for window in windows(trace, token_report(trace), prices=file).values()}
+
+
+def test_a_model_is_looked_up_once(monkeypatch):
+    """However many calls there are, each model's window is looked up once: that takes milliseconds."""
+    asked: list[object] = []
+    original = PriceBook.window
+
+    def counted(book, call):
+        asked.append(call)
+        return original(book, call)
+
+    monkeypatch.setattr(PriceBook, "window", counted)
+    trace = story.told()
+    assert (4, 1) == (len(windows(trace, token_report(trace))), len(asked))

@@ -254,4 +254,4 @@ class TestImport:
         assert (2, True) == (missing.exit_code, "none.jsonl: No such file" in missing.stderr)
         (tmp_path / "text").write_text("my diary")
         refused = run("import", "-", "--store", str(tmp_path / "text"), given=foreign())
-        assert (2, True) == (refused.exit_code, "cannot be written (StoreForeignError)" in refused.stderr)
+        assert (2, True) == (refused.exit_code, "cannot be written (not ours)" in refused.stderr)

@@ -121,7 +121,8 @@ def test_title_and_clipboard_are_untouched(opened, tmp_path):
                                                           keys.AGENT_NAME: HOSTILE, keys.OUTCOME: HOSTILE})  # fmt: skip
     step = scene.add(run, HOSTILE, 0, 900, {keys.STEP_INDEX: 1, keys.STEP_INPUT_TOKENS: 10})
     scene.add(step, HOSTILE, 0, 500, {keys.OPERATION_NAME: "chat", keys.REQUEST_MODEL: HOSTILE,
-                                      keys.USAGE_INPUT_TOKENS: 10, keys.ERROR_TYPE: HOSTILE}, status="ERROR")  # fmt: skip
+                                      keys.USAGE_INPUT_TOKENS: 10, keys.ERROR_TYPE: HOSTILE},
+              status="ERROR")  # fmt: skip
     scene.add(step, HOSTILE, 500, 900, {keys.OPERATION_NAME: "execute_tool", keys.TOOL_DOWNSTREAM_DURATION: 0.3,
                                         keys.TOOL_DOWNSTREAM_PEERS: (HOSTILE,),
                                         keys.TOOL_DOWNSTREAM_PEER_DURATIONS: (0.3,)})  # fmt: skip

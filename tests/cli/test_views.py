@@ -18,6 +18,7 @@ from agent_callbacks.convention import keys
 from agent_callbacks.store.write import StoreExporter
 from tests.analysis.test_waterfall import HOSTILE
 from tests.cli import story
+from tests.effort import calls
 from tests.report import scenes
 
 VIEWS = ("show", "tokens", "latency", "cost")
@@ -147,6 +148,19 @@ def foreign():
     return scene.trace()
 
 
+@pytest.mark.parametrize("view", VIEWS)
+def test_effort_grows_with_the_run(tmp_path, view):
+    """Four times as many steps take no more than some five times the calls of functions: no view is quadratic."""
+    few, many = (effort(view, story.file(tmp_path / f"{steps}.jsonl", scenes.agent_run(steps))) for steps in (50, 200))
+    assert many < 5 * few
+
+
+def effort(view, name):
+    """Give how many calls a view makes, once what is loaded once is loaded."""
+    run(view, name)
+    return calls(lambda: run(view, name))
+
+
 class TestChoice:
     """Which trace."""
 
@@ -195,7 +209,7 @@ class TestChoice:
         story.store("full.db", story.told())
         for arguments, code, message in (
             (["broken.json"], 2, "broken.json, line 1: expected JSON"), (["text.txt"], 2, "text.txt, line 1"),
-            (["gone/run.json", "--store", "full.db"], 2, "no file 'gone/run.json'"),
+            (["gone/run.json", "--store", "none.db"], 2, "no file 'gone/run.json'"),
             (["last", "--store", "none.db"], 1, "agent-callbacks demo"),
             (["last", "--store", "empty.db"], 1, "agent-callbacks demo"),
             (["0000000000000000000000000000000f", "--store", "full.db"], 2, f"did you mean {1:032x}?"),
@@ -426,6 +440,7 @@ class TestCost:
         shown = said("cost", story.file(tmp_path / "x.jsonl", scene.trace()), "--as-if", "gpt-4.1")
         assert "house-1 $0.500 2 18 0 no price is known for 1 of the calls" in shown
         assert "▁ not split $0.500 100 %" in shown
+        assert "not split: the trace says what house-1 cost, but the price is not known here" in shown
         assert "as it ran at least $0.500 █" in shown
 
     def test_not_split(self, tmp_path):
@@ -433,6 +448,14 @@ class TestCost:
         shown = said("cost", story.file(tmp_path / "x.jsonl", story.told(split=False)))
         assert "tool schemas too, is not known: this trace carries no buckets" in shown
         assert "█ input, not split" in shown
+
+    def test_run_without_steps(self, tmp_path):
+        """An agent run that asked no model has no table of steps."""
+        scene = scenes.Scene(2)
+        top = scene.add(None, "chain.x", 0, 9, {})
+        scene.add(top, "agent.run.idle", 0, 1, {keys.RUN_STEPS: 0, keys.AGENT_NAME: "idle"})
+        scene.add(top, "llm.chat", 1, 9, {keys.OPERATION_NAME: "chat", keys.USAGE_INPUT_TOKENS: 9})
+        assert "idle" not in said("cost", story.file(tmp_path / "x.jsonl", scene.trace()))
 
     def test_nothing_called(self, tmp_path):
         """A trace without a model call says so."""

@@ -10,6 +10,15 @@ from contextlib import closing
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+# A process that dies of a signal does not come to write down what was measured in it.
+MEASURED = """
+import os, sys
+if "coverage" in sys.modules:
+    def _saving(*how, kill=os.kill, measured=sys.modules["coverage"].Coverage.current()):
+        measured.save()
+        kill(*how)
+    os.kill = _saving
+"""
 
 
 def stored(path):
@@ -21,7 +30,7 @@ def stored(path):
 def start(script, *arguments, **environment):
     """Start *script* in a Python of its own, with the repository's package."""
     return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", script, *map(str, arguments)],
+        [sys.executable, "-W", "error", "-c", MEASURED + script, *map(str, arguments)],
         cwd=ROOT,
         env=environment_of(environment),
         stdout=subprocess.PIPE,

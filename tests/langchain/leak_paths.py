@@ -31,6 +31,7 @@ from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 from pydantic import BaseModel, Field, ValidationError
 
 from agent_callbacks import downstream, request_metadata, span
+from tests.features import PLAIN_METADATA
 from tests.langchain.models import Cut, ScriptedChat, calls, says
 
 if TYPE_CHECKING:
@@ -218,7 +219,7 @@ def configurable_thread_id(seed: str, handler: AgentCallbackHandler) -> None:
     graph(lambda _: {"said": 1}, checkpointer=InMemorySaver()).invoke({"said": 0}, given)
 
 
-@path(untold=True)
+@path(untold=PLAIN_METADATA.there)
 def configurable_value(seed: str, handler: AgentCallbackHandler) -> None:
     graph(lambda _: {"said": 1}).invoke({"said": 0}, config(handler, configurable={"tenant": seed}))
 

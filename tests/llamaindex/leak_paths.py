@@ -13,14 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from llama_index.core import Document, MockEmbedding, VectorStoreIndex
 from llama_index.core.agent.workflow import AgentWorkflow, CodeActAgent, FunctionAgent, ReActAgent
-from llama_index.core.base.llms.types import (
-    ChatMessage,
-    ImageBlock,
-    MessageRole,
-    TextBlock,
-    ThinkingBlock,
-    ToolCallBlock,
-)
+from llama_index.core.base.llms import types
+from llama_index.core.base.llms.types import ChatMessage, ImageBlock, MessageRole, TextBlock
 from llama_index.core.chat_engine import ContextChatEngine, SimpleChatEngine
 from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.prompts import PromptTemplate
@@ -35,6 +29,7 @@ from opentelemetry import trace
 from pydantic import BaseModel, ValidationError
 
 from agent_callbacks import request_metadata, span
+from tests.features import THINKING_BLOCKS, TOOL_CALL_BLOCKS, Feature
 from tests.llamaindex.engines import WordRerank
 from tests.llamaindex.flows import Failing, My_Flow2, ask_human, with_model
 from tests.llamaindex.models import Line, ScriptedLLM, asks, says
@@ -48,10 +43,12 @@ IDENTITIES: Final[set[str]] = set()
 """Paths into ids: only unmistakable forms are looked for there."""
 UNTOLD: Final[set[str]] = set()
 """Paths that end nowhere: what is put in is not exported, sanitizer or not."""
+NEEDS: Final[dict[str, Feature]] = {}
+"""What the framework must have for a path to exist."""
 HELLO: Final = [ChatMessage("hello")]
 
 
-def path(*, identity: bool = False, untold: bool = False) -> Callable[[Any], Any]:
+def path(*, identity: bool = False, untold: bool = False, needs: Feature | None = None) -> Callable[[Any], Any]:
     """Enter a function into the table."""
 
     def enter(function: Any) -> Any:
@@ -62,6 +59,8 @@ def path(*, identity: bool = False, untold: bool = False) -> Callable[[Any], Any
             IDENTITIES.add(name)
         if untold:
             UNTOLD.add(name)
+        if needs:
+            NEEDS[name] = needs
         return function
 
     return enter
@@ -246,29 +245,29 @@ def message_additional_arguments(seed: str) -> None:
     ask(ChatMessage("x", additional_kwargs={"name": seed, seed: seed}))
 
 
-@path()
+@path(needs=TOOL_CALL_BLOCKS)
 def history_tool_call(seed: str) -> None:
-    answered(ToolCallBlock(tool_call_id="1", tool_name="look", tool_kwargs={seed: [seed]}))
+    answered(types.ToolCallBlock(tool_call_id="1", tool_name="look", tool_kwargs={seed: [seed]}))
 
 
-@path()
+@path(needs=TOOL_CALL_BLOCKS)
 def history_tool_name(seed: str) -> None:
-    answered(ToolCallBlock(tool_call_id="1", tool_name=seed, tool_kwargs={}))
+    answered(types.ToolCallBlock(tool_call_id="1", tool_name=seed, tool_kwargs={}))
 
 
-@path(identity=True)
+@path(identity=True, needs=TOOL_CALL_BLOCKS)
 def history_tool_call_id(seed: str) -> None:
-    answered(ToolCallBlock(tool_call_id=seed, tool_name="look", tool_kwargs={}))
+    answered(types.ToolCallBlock(tool_call_id=seed, tool_name="look", tool_kwargs={}))
 
 
-@path()
+@path(needs=TOOL_CALL_BLOCKS)
 def history_tool_arguments_as_text(seed: str) -> None:
-    answered(ToolCallBlock(tool_call_id="1", tool_name="look", tool_kwargs=f'{{"a": "{seed}'))
+    answered(types.ToolCallBlock(tool_call_id="1", tool_name="look", tool_kwargs=f'{{"a": "{seed}'))
 
 
-@path()
+@path(needs=THINKING_BLOCKS)
 def history_reasoning(seed: str) -> None:
-    answered(ThinkingBlock(content=seed), TextBlock(text=seed))
+    answered(types.ThinkingBlock(content=seed), TextBlock(text=seed))
 
 
 @path()

@@ -11,12 +11,13 @@ pytest.importorskip("llama_index.core")
 
 from agent_callbacks import AgentEventHandler
 from tests.leaks import Sinks, open_rounds, settings, together, unsanitized
-from tests.llamaindex.leak_paths import IDENTITIES, PATHS, UNTOLD
+from tests.llamaindex.leak_paths import IDENTITIES, NEEDS, PATHS, UNTOLD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+NAMES = [pytest.param(name, marks=[NEEDS[name].needed] if name in NEEDS else []) for name in PATHS]
 QUIET = ("ignore::UserWarning", "ignore::DeprecationWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 
 
@@ -47,7 +48,7 @@ def test_the_paths_are_many() -> None:
 
 @pytest.mark.logs_expected
 @pytest.mark.filterwarnings(*QUIET)
-@pytest.mark.parametrize("name", PATHS)
+@pytest.mark.parametrize("name", NAMES)
 def test_nothing_comes_out(name: str, sinks: Sinks) -> None:
     """Spans as JSON and OTLP, the store's files, metrics and log records hold none of what went in."""
     identity = name in IDENTITIES
@@ -60,7 +61,7 @@ def test_nothing_comes_out(name: str, sinks: Sinks) -> None:
 
 @pytest.mark.logs_expected
 @pytest.mark.filterwarnings(*QUIET)
-@pytest.mark.parametrize("name", PATHS)
+@pytest.mark.parametrize("name", NAMES)
 def test_what_is_looked_for_would_be_found(name: str, sinks: Sinks) -> None:
     """Without sanitizing, each path tells what went in, but for those that are known to end nowhere."""
     seed = together(unmistakable=name in IDENTITIES)

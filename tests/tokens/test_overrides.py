@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent_callbacks import Settings, settings
+from agent_callbacks import AgentCallbackHandler, Settings, settings
 from agent_callbacks.recording.values import Usage
+from agent_callbacks.tokens import overrides
 from agent_callbacks.tokens.overrides import PricesError, read
 from agent_callbacks.tokens.prices import Call, open_book
 
@@ -198,3 +199,20 @@ def test_a_path_that_is_personal(caplog, monkeypatch):
     assert "[EMAIL" in caplog.text
     assert "moreau" not in caplog.text
     assert "cannot be read" in caplog.text
+
+
+@pytest.mark.parametrize("given", ["argument", "variable"])
+def test_a_file_is_read_once(file, monkeypatch, given):
+    """What was checked is what is used: the file may be gone by the time a handler is made."""
+    path, reads = file(ENTRY), []
+
+    def counting(asked):
+        reads.append(asked)
+        return read(asked)
+
+    monkeypatch.setattr(overrides, "read", counting)
+    settings = Settings(prices=path) if given == "argument" else Settings.load({"AGENT_CALLBACKS_PRICES": str(path)})
+    path.unlink()
+    handler = AgentCallbackHandler(settings=settings)
+    assert 1 == len(reads)
+    assert handler._recorder.prices is settings.price_book

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
     from agent_callbacks.analysis.drawing.ink import Paint
 
-__all__ = ["bullets", "joined", "pairs", "wrapped"]
+__all__ = ["BETWEEN", "bullets", "joined", "pairs", "wrapped"]
 
-_BETWEEN: Final = " · "
+BETWEEN: Final = " · "
 
 
 def wrapped(text: str, width: int, hanging: int = 0) -> list[str]:
@@ -36,7 +36,7 @@ def joined(items: Sequence[str], width: int) -> list[str]:
     """Return *items* side by side on as many lines as they need."""
     lines: list[str] = []
     for item in (cells.cut(cells.printable(item), width) for item in items):
-        longer = f"{lines[-1]}{_BETWEEN}{item}" if lines else item
+        longer = f"{lines[-1]}{BETWEEN}{item}" if lines else item
         if lines and cells.width(longer) <= width:
             lines[-1] = longer
         else:

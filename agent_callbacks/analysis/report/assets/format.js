@@ -22,6 +22,7 @@ const tokens = (value, estimated = false) =>
 function dollars(value) {
   if (value === null || value === undefined) return NONE;
   if (value === 0) return "$0";
+  if (Math.abs(value) < 5e-9) return "<$0.00000001";
   const digits = Math.abs(value) >= 1 ? 2 : Math.min(8, 2 - Math.floor(Math.log10(Math.abs(value))));
   const size = Math.abs(value).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
   return `${value < 0 ? "−" : ""}$${size}`;
