@@ -182,8 +182,7 @@ class _Teller:
         lines = list(map(self._line, self.rows))
         left = room - len(_LEGEND) - 40
         kept: set[int] = set()
-        order = sorted(range(len(lines)), key=lambda at: (self._dull(self.rows[at]), self.rows[at].depth, at))
-        for at in order:
+        for at in sorted(range(len(lines)), key=lambda at: (*self._rank(self.rows[at]), self.rows[at].depth, at)):
             if (self.rows[at].parent < 0 or self.rows[at].parent in kept) and len(lines[at]) < left:
                 kept.add(at)
                 left -= len(lines[at]) + 1
@@ -192,8 +191,11 @@ class _Teller:
         return [_LEGEND, *(lines[at] for at in sorted(kept)), *said]
 
     @staticmethod
-    def _dull(row: Row) -> bool:
-        return not (row.failed or row.failed_below or row.waited)
+    def _rank(row: Row) -> tuple[int, float]:
+        """Return what is told first: what failed and is above it, then what was waited for longest, then the rest."""
+        if row.failed or row.failed_below:
+            return 0, 0.0
+        return (1, -row.waited) if row.waited else (2, 0.0)
 
     def _line(self, row: Row) -> str:
         mark = "!" if row.failed else "*" if row.waited else " "

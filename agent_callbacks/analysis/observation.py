@@ -34,7 +34,7 @@ _SUCCESS: Final = "success"
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One run: its group, and under the names of ``VALUES`` its USD, seconds and tokens, None where not all is said.
+    """One run: its group, and under the names of ``VALUES`` USD, seconds and tokens, None where it does not say all.
 
     ``completed`` is 1 where it ended as it should, 0 where it did not, None where it says neither; ``scores`` are what
     was recorded of it, by name, the last word only.

@@ -204,6 +204,8 @@ def effects(one: Comparison) -> list[Effect]:
 
 # --- the table -------------------------------------------------------------------------------------------------------
 _MOST_NAME: Final = 24
+_LEAST_LABEL: Final = 16
+_GAP: Final = "  "
 _LABELS: Final[Mapping[str, str]] = {"duration": "latency"}
 _STYLES: Final[Mapping[str, str]] = {"not enough": "marked", "not recorded": "faint", "no difference shown": "faint"}
 
@@ -254,28 +256,35 @@ _Sizes: TypeAlias = tuple[int, int, int, int]
 
 
 def _sizes(lines: Sequence[_Line], names: tuple[str, str], width: int) -> _Sizes:
-    """Return the cells of label, both sides and change; names are cut where there is no room for them."""
+    """Return the cells of label, both sides and change; labels and names are cut where there is no room for them."""
     label, one, two, change, interval = (
         max(cells.width(getattr(line, part)) for line in lines)
         for part in ("label", "one", "two", "change", "interval")
     )
-    room = (width - label - max(change, len("change")) - interval - 8 - one - two) // 2
+    change = max(change, len("change"))
+    spare = width - label - one - two - change - interval - 4 * len(_GAP)
+    if spare < 0:  # the interval says what the change does; then the label gives way
+        spare += change + len(_GAP)
+        change = 0
+        label = max(_LEAST_LABEL, min(label, label + spare))
     one, two = (
-        max(size, min(cells.width(name), _MOST_NAME, size + max(0, room)))
+        max(size, min(cells.width(name), _MOST_NAME, size + max(0, spare) // 2))
         for size, name in zip((one, two), names, strict=True)
     )
-    return label, one, two, max(change, len("change"))
+    return label, one, two, change
 
 
 def _drawn(line: _Line, sizes: _Sizes, width: int, paint: Paint) -> Iterator[str]:
+    """Yield *line*: what has no room beside the two sides stands below them."""
     texts = (cells.left(line.label, sizes[0]), cells.right(line.one, sizes[1]), cells.right(line.two, sizes[2]))
-    start = "  ".join(texts)
-    rest = paint(f"{cells.right(line.change, sizes[3])}  {line.interval}", line.style) if line.interval else ""
-    room = width - cells.width(start) - 2
-    beside = not line.interval and cells.width(line.said) <= room
-    yield f"{start}  {paint(line.said, line.style) if beside else rest}".rstrip()
-    if line.said and not beside:
-        yield from (paint(f"  {part}", line.style) for part in wrapped(line.said, width - 2))
+    start = _GAP.join(texts)
+    room = width - cells.width(start) - len(_GAP)
+    change = f"{cells.right(line.change, sizes[3])}{_GAP}{line.interval}" if sizes[3] else line.interval
+    waiting = [text for text in (change if line.interval else "", line.said) if text]
+    beside = waiting.pop(0) if waiting and cells.width(waiting[0]) <= room else ""
+    yield f"{start}{_GAP}{paint(beside, line.style) if beside else ''}".rstrip()
+    for text in waiting:
+        yield from (paint(f"{_GAP}{part}", line.style) for part in wrapped(text, width - len(_GAP)))
 
 
 def _line(effect: Effect, runs: Sequence[int]) -> _Line:
@@ -292,7 +301,13 @@ def _line(effect: Effect, runs: Sequence[int]) -> _Line:
         interval = effect.difference_interval
         change, low, high = (_points(each, effect) for each in (effect.difference, interval.low, interval.high))
     of = "" if effect.n == tuple(runs) else f"of {effect.n[0]:,} and {effect.n[1]:,} runs; others do not say"
-    return _Line(label, one, two, change, f"{low} to {high}", of, style)
+    return _Line(label, one, two, change, f"{_bare(low)} to {high}", of, style)
+
+
+def _bare(amount: str) -> str:
+    """Return the lower end of an interval without the unit, which stands at the upper."""
+    number, _, unit = amount.partition(" ")
+    return number if unit in {"%", "pt"} else amount
 
 
 def _statistic(effect: Effect) -> str:
@@ -318,7 +333,7 @@ def _amount(number: float, effect: Effect) -> str:
 
 
 def _signed(text: str, number: float) -> str:
-    return f"{MINUS if number < 0 else '+'}{text}"
+    return f"{MINUS}{text}" if number < 0 else f"+{text}" if number > 0 else text
 
 
 def _relative(ratio: float | None) -> str:
@@ -326,18 +341,17 @@ def _relative(ratio: float | None) -> str:
 
 
 def _points(number: float | None, effect: Effect) -> str:
-    if number is None:
-        return "-"
+    number = number or 0.0
     shown = f"{abs(number) * 100:.1f} pt" if effect.unit == "score" else _amount(abs(number), effect)
     return _signed(shown, number)
 
 
 def _percentiles(one: Distribution, two: Distribution) -> Iterator[_Line]:
-    for first, second in ((one.p50, two.p50), (one.p95, two.p95), (one.p99, two.p99)):
-        if first.share == 0.5:  # noqa: PLR2004 - the median is shown with its interval
-            continue
-        why = next((each.withheld for each in (first, second) if each.withheld), "")
-        yield _Line(f"latency, p{first.share * 100:.0f}", _seconds(first), _seconds(second), said=why, style="faint")
+    """Yield the tails; the median is shown with its interval."""
+    fewer = min(one, two, key=lambda side: side.runs)
+    for name in ("p95", "p99"):
+        first, second, why = (getattr(side, name) for side in (one, two, fewer))
+        yield _Line(f"latency, {name}", _seconds(first), _seconds(second), said=why.withheld or "", style="faint")
 
 
 def _seconds(quantile: Quantile) -> str:

@@ -31,6 +31,7 @@ _NANOSECONDS: Final = 1e9
 _MIN_BAR: Final = 12
 _MOST_BAR: Final = 80
 _MIN_NAME: Final = 16
+_NAMES: Final = 0.55  # of the width: where something happened is what these tables are about
 _STEPS_OF_PATH: Final = 12
 _MODELS: Final = 12
 _CALLS: Final = frozenset("MTRE")
@@ -172,7 +173,7 @@ def _path(trace: Trace, report: LatencyReport, width: int, paint: Paint) -> list
     whole = max(1, report.duration_ns)
     columns = [
         numbers("at", [_said(stay.begin) for stay in shown], paint, rank=2, style="faint"),
-        flexible("", [names[stay.span_id] for stay in shown], paint, least=_MIN_NAME),
+        flexible("", [names[stay.span_id] for stay in shown], paint, least=_MIN_NAME, most=_NAMES),
         numbers("time", [_said(stay.end - stay.begin) for stay in shown], paint),
         numbers("share", [percent((stay.end - stay.begin) / whole) for stay in shown], paint, rank=1),
         Column("", lambda row, room: paint(
@@ -212,7 +213,7 @@ def _models(trace: Trace, report: LatencyReport, width: int, paint: Paint) -> li
     shown = [call for call in report.models if call in slowest]
     names = _names(trace)
     columns = [
-        flexible("", [_model(names[call.span_id], call) for call in shown], paint, least=_MIN_NAME),
+        flexible("", [_model(names[call.span_id], call) for call in shown], paint, least=_MIN_NAME, most=_NAMES),
         numbers("time", [_said(call.duration_ns) for call in shown], paint),
         numbers("first token", [_optional(call.first_token_ns) for call in shown], paint, rank=1),
         numbers("tokens/s", [_pace(call) for call in shown], paint, rank=2),

@@ -175,7 +175,7 @@ _THIRD: Final = (
         "written INTEGER NOT NULL DEFAULT 0", *map(" ".join, summary.COLUMNS.items()),
     )),
     "CREATE INDEX traces_by_writing ON traces (written)",
-    "CREATE INDEX traces_going_on ON traces (start_ns DESC, trace_id) WHERE NOT rooted",
+    "CREATE INDEX traces_going_on ON traces (start_ns DESC, trace_id) WHERE spans IS NULL",
     summary.FILL,
 )  # fmt: skip
 MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD)

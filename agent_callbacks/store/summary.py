@@ -1,7 +1,7 @@
 """What a trace comes to, worked out by SQLite from the short columns of its spans.
 
-Of a trace whose root is stored the answer stands in its row of ``traces``; of one that goes on, or was killed, it is
-worked out when asked for.
+Of a trace whose root is stored the answer stands in its row of ``traces``; of one that goes on, was killed, or was
+written by a process of an earlier release, it is worked out when asked for.
 """
 # ruff: noqa: S608 - statements are put together from constants; values are bound
 
@@ -241,9 +241,8 @@ def query(wanted: Filter, order: Order | None = "start", shown: Sequence[str] = 
     of_trace = " AND ".join(_BY_TRACE[name] for name in asked if name in _BY_TRACE) or "TRUE"
     of_summary = " AND ".join(_BY_SUMMARY[name] for name in asked if name in _BY_SUMMARY) or "TRUE"
     ordered = f"ORDER BY {ORDERS[order]}" if order is not None else ""
-    ended = (
-        f"SELECT *, FALSE AS running FROM traces WHERE rooted AND {of_trace} AND {of_summary} {ordered} LIMIT :limit"
-    )
+    chosen = f"spans IS NOT NULL AND {of_trace} AND {of_summary}"
+    ended = f"SELECT *, FALSE AS running FROM traces WHERE {chosen} {ordered} LIMIT :limit"
     columns = ", ".join(shown)
     if not wanted.running:
         return f"SELECT {columns} FROM ({ended})"
@@ -253,8 +252,9 @@ def query(wanted: Filter, order: Order | None = "start", shown: Sequence[str] = 
     names = ", ".join(("trace_id", "start_ns", "running", "written", *COLUMNS))
     return f"""
         WITH ended AS ({ended}), going_on ({names}) AS (
-            SELECT trace.trace_id, trace.start_ns, TRUE, trace.written, {_WORKED_OUT}
-            FROM (SELECT trace_id, start_ns, written FROM traces WHERE NOT rooted AND {of_trace} {first}) AS trace
+            SELECT trace.trace_id, trace.start_ns, NOT trace.rooted, trace.written, {_WORKED_OUT}
+            FROM (SELECT trace_id, start_ns, written, rooted FROM traces WHERE spans IS NULL AND {of_trace} {first})
+            AS trace
             JOIN spans ON spans.trace_id = trace.trace_id GROUP BY trace.trace_id
         )
         SELECT {columns} FROM (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_callbacks.analysis.cells import width
@@ -54,6 +54,7 @@ class TestBars:
         """Of nothing there is no share."""
         assert "" == share(1, 0, 4)
 
+    @settings(deadline=None)
     @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=6), st.integers(0, 80))
     def test_stacked_to_its_sum(self, amounts, room):
         """Stacked parts take as many cells as their sum does, whatever rounding does to each."""
@@ -111,6 +112,7 @@ class TestTable:
         """Without a title there is no line of titles."""
         assert ["1"] == table([numbers("", ["1"], PLAIN)], 1, 10, PLAIN)
 
+    @settings(deadline=None)
     @given(st.integers(20, 200))
     def test_fits(self, cells):
         """No line is wider than asked for, and none ends in blanks."""
@@ -122,6 +124,7 @@ class TestTable:
 class TestProse:
     """Sentences."""
 
+    @settings(deadline=None)
     @given(st.text(), st.integers(1, 60), st.integers(0, 8))
     def test_wrapped(self, text, cells, hanging):
         """Whatever the text, no line is wider than asked for or holds what a terminal obeys."""

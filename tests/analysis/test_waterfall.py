@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_callbacks.analysis import Span, latency_report, load
@@ -239,6 +239,7 @@ class TestValues:
         """A wait for the first chunk that is no number is none."""
         assert rows(one(attributes={keys.TIME_TO_FIRST_CHUNK: wait}))[0].first_chunk is None
 
+    @settings(deadline=None)
     @given(
         st.lists(
             st.tuples(st.integers(0, 10**12), st.integers(-5, 10**12), st.floats(-1, 1e6)), min_size=1, max_size=20

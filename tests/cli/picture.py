@@ -22,7 +22,7 @@ from tests.cli import story
 ROOT: Final = Path(__file__).parents[2]
 FOLDER: Final = ROOT / "examples" / "terminal"
 WIDTH: Final = 1060
-COLORS: Final = 64
+COLORS: Final = 256
 TRACE_ID: Final = b"4bf92f3577b34da6a3ce929d0e0e4736"
 STYLE: Final = (
     f"body{{margin:0}} svg{{width:{WIDTH}px;height:auto}} svg *{{font-family:'DejaVu Sans Mono',monospace!important}}"

@@ -138,22 +138,26 @@ class TestLs:
     """Many traces."""
 
     def test_table(self, store, monkeypatch):
-        """One line a trace, the newest first."""
-        monkeypatch.setenv("COLUMNS", "120")
+        """One line a trace, the newest first; a column in which nothing stands is not there."""
+        monkeypatch.setenv("COLUMNS", "150")
         assert run("ls").output == (
-            "trace     start                root                 time  steps     in  out  outcome  user  session\n"
-            "4bf92f35  2025-11-24 16:00:00  agent.run.support  3.42 s      2  3,120  188  success  u-17  s-9\n"
-            "4bf90000  2025-11-24 15:59:59  agent.run.support  3.42 s      2  3,120  188  success  u-18  s-9\n"
-            "a0b1c2d3  2025-11-24 15:59:58  agent.run.support  3.42 s      2  3,120  188  failure  u-17  s-10\n"
+            "trace     start                root                 time  steps     in  out  outcome  variant   user"
+            "  session  first error\n"
+            "4bf92f35  2025-11-24 16:00:00  agent.run.support  3.42 s      2  3,120  188  success  prompt-b  u-17  s-9"
+            "      tool.lookup_order: ValueError\n"
+            "4bf90000  2025-11-24 15:59:59  agent.run.support  3.42 s      2  3,120  188  success  prompt-b  u-18  s-9"
+            "      tool.lookup_order: ValueError\n"
+            "a0b1c2d3  2025-11-24 15:59:58  agent.run.support  3.42 s      2  3,120  188  failure  prompt-b  u-17  s-10"
+            "     tool.lookup_order: ValueError\n"
         )
 
-    @pytest.mark.parametrize("columns", [1, 40, 60, 80, 100])
+    @pytest.mark.parametrize("columns", [1, 40, 60, 80, 100, 120])
     def test_narrow(self, store, monkeypatch, columns):
         """Where the terminal is narrow, columns are left out, and it is said which; no line is too wide."""
         monkeypatch.setenv("COLUMNS", str(columns))
         output = run("ls").output
         assert max(map(width, output.splitlines())) <= max(40, columns)
-        assert ("left out for width: session" in output) == (columns < 100)
+        assert "left out for width: first error" in output
 
     def test_chosen(self, store):
         """Limit, session, user and time narrow the list."""
@@ -205,8 +209,8 @@ class TestRoot:
         near, far = run("shwo"), run("xyzzy")
         assert (near.exit_code, "did you mean 'show'?" in near.stderr) == (2, True)
         listed = (
-            "config, cost, demo, doctor, explain, export, gc, import, latency, lint, ls, names, report, rules, scan, "
-            "schema, show, tokens"
+            "compare, config, copy, cost, demo, doctor, explain, export, gc, import, latency, lint, ls, names, report, "
+            "rules, scan, schema, show, tail, tokens"
         )
         assert (2, True) == (far.exit_code, f"commands: {listed}" in far.stderr)
         assert run("--nope").exit_code == 2

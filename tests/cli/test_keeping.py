@@ -194,6 +194,11 @@ class TestImport:
         assert run("import", "-", "--unsanitized", "--store", str(path), given=pretending).exit_code == 0
         assert f"mail {MAIL}" == load(path)[0].root.name
 
+    def test_nothing(self, tmp_path):
+        """An empty file is read, and brings nothing."""
+        found = run("import", "-", "--store", str(tmp_path / "traces.db"), given="")
+        assert (0, "0 traces imported, 0 spans\n") == (found.exit_code, found.output)
+
     def test_broken_lines(self, tmp_path):
         """Lines that are broken or something else are named by number and counted; all others are read."""
         huge = foreign().replace("1764000000000000000", str(2**64 - 1))

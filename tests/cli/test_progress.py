@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import time
 
 import pytest
 
@@ -48,3 +49,41 @@ def test_no_bar_for_a_moment(monkeypatch):
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setattr(progress, "MOMENT", 1e9)
     assert ([1, 2], "") == (list(progress.watched([1, 2], "sanitizing")), screen.getvalue())
+
+
+def test_something_that_cannot_be_watched(monkeypatch):
+    """Who waits longer than a moment for something without a known end sees that it goes on, and how much is done."""
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(progress, "MOMENT", 0.0)
+    with progress.working("erasing", "traces") as tell:
+        ends = time.monotonic() + 30
+        while "erasing" not in screen.getvalue():
+            assert time.monotonic() < ends
+            time.sleep(0.01)
+        tell(1234)
+    assert "1,234 traces" in screen.getvalue()
+
+
+def test_nothing_for_a_moment_or_without_a_terminal(monkeypatch):
+    """What is over soon, or is seen by nobody, shows nothing."""
+    monkeypatch.setattr(progress, "MOMENT", 1e6)
+    for stream in (Screen(), io.StringIO()):
+        monkeypatch.setattr(sys, "stderr", stream)
+        with progress.working("erasing", "traces") as tell:
+            tell(1)
+        assert "" == stream.getvalue()
+
+
+def test_what_was_done_before_it_is_shown(monkeypatch):
+    """What was done while nothing was shown yet is shown with the bar; nothing done is not said."""
+    monkeypatch.setattr(sys, "stderr", Screen())
+    monkeypatch.setenv("TERM", "xterm")
+    for done, expected in ((7, True), (0, False)):
+        monkeypatch.setattr(sys, "stderr", screen := Screen())
+        shown = progress._Shown("importing", "spans")
+        shown.count(done)
+        shown.begin()
+        shown.end()
+        assert expected == ("7 spans" in screen.getvalue())

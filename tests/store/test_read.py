@@ -15,6 +15,7 @@ from agent_callbacks.store import schema
 from agent_callbacks.store.erase import erase
 from agent_callbacks.store.read import Filter, Store, Summary
 from agent_callbacks.store.schema import StoreForeignError, StoreMissingError, StoreUnreadableError
+from agent_callbacks.store.summary import COLUMNS
 from agent_callbacks.store.write import StoreExporter
 from tests.store.story import START, Teller, support, told
 
@@ -134,6 +135,16 @@ class TestTraces:
         )
         assert (after.outcome, after.error, after.models, after.agent) == ("failure", "llm.chat", ("gpt-x",), "support")
         assert {"tone": "brief", "length": "short"} == after.variants
+
+    def test_a_run_that_an_earlier_release_wrote(self, path):
+        """A process that still runs an earlier release writes no sum; it is worked out, and the run has ended."""
+        write(path, told(1)[0])
+        with Store(path) as store:
+            (expected,) = store.summaries()
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute(f"UPDATE traces SET {', '.join(f'{name} = NULL' for name in COLUMNS)}")  # noqa: S608 - constants
+        with Store(path) as store:
+            assert [expected] == store.summaries()
 
     def test_spans_that_come_after_the_root_are_summed_up_too(self, path):
         """What another process adds to a run that has ended changes its summary; a span that came twice counts once."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Column", "flexible", "legend", "numbers", "table", "texts"]
 
 _GAP: Final = 2
-_ROOMY: Final = 0.4
+_MOST: Final = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,8 @@ class Column:
     ``draw`` gets a row's number and the column's cells, and returns exactly as many, painted. ``wanted`` is what it
     takes where there is room, ``least`` what it can live with, ``rank`` when it goes where even that is too much: the
     highest first, those of one rank together, 0 never. ``grows`` says that what no other column needs is its own.
-    ``gap`` are the cells before it.
+    ``gap`` are the cells before it. ``most`` is the share of the width that one which can be cut takes before others
+    go.
     """
 
     title: str
@@ -37,6 +38,7 @@ class Column:
     right: bool = False
     style: str = "faint"
     gap: int = _GAP
+    most: float = _MOST
 
 
 def numbers(title: str, column: Sequence[str], paint: Paint, *, rank: int = 0, style: str = "") -> Column:
@@ -54,10 +56,12 @@ def legend(glyphs: Sequence[str], styles: Sequence[str], paint: Paint) -> Column
     return Column("", lambda row, room: paint(cells.left(glyphs[row], room), styles[row]), 1, 1)
 
 
-def flexible(title: str, column: Sequence[str], paint: Paint, *, least: int, style: str = "", rank: int = 0) -> Column:
+def flexible(
+    title: str, column: Sequence[str], paint: Paint, *, least: int, style: str = "", rank: int = 0, most: float = _MOST
+) -> Column:
     """Return a column of texts that are cut where there is no room for them."""
     made = texts(title, column, paint, style=style, rank=rank)
-    return replace(made, least=min(least, made.wanted))
+    return replace(made, least=min(least, made.wanted), most=most)
 
 
 def _texts(title: str, column: Sequence[str], styles: Sequence[str], paint: Paint, *, rank: int, right: bool) -> Column:
@@ -95,8 +99,8 @@ def table(columns: Iterable[Column], rows: int, width: int, paint: Paint) -> lis
 
 
 def _sizes(columns: Sequence[Column], width: int) -> list[tuple[int, Column]]:
-    """Return what each column asks for before another has to go: one that can be cut takes two fifths at most."""
-    return [(max(each.least, min(each.wanted, int(width * _ROOMY))) if each.least < each.wanted and not each.grows
+    """Return what each column asks for before another has to go: one that can be cut takes its share at most."""
+    return [(max(each.least, min(each.wanted, int(width * each.most))) if each.least < each.wanted and not each.grows
              else each.least, each) for each in columns]  # fmt: skip
 
 
