@@ -54,6 +54,7 @@ _DEFAULT_ENDPOINTS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "OpenAI": ("https://api.openai.com", ("OPENAI_API_BASE", "OPENAI_BASE_URL")),
     "ChatAnthropic": ("https://api.anthropic.com", ("ANTHROPIC_API_URL", "ANTHROPIC_BASE_URL")),
 }
+_SUMMARIZER: Final = "SummarizationMiddleware.before_model"  # LangChain before 1.2.4 marks its call not otherwise
 _ATTEMPT_TAG: Final = re.compile(r"retry:attempt:(\d{1,9})")
 
 
@@ -93,7 +94,9 @@ def model_call(
         tool_names=offered(tools),
         server_address=address,
         server_port=port,
-        internal=bool(facts.get("lc_internal_call") or facts.get("lc_source")),
+        internal=bool(
+            facts.get("lc_internal_call") or facts.get("lc_source") or facts.get("langgraph_node") == _SUMMARIZER
+        ),
         attempt=attempt(tags),
         request=request,
     )
