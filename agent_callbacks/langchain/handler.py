@@ -46,6 +46,15 @@ if TYPE_CHECKING:
 __all__ = ["AgentCallbackHandler"]
 
 _READER: Final = Reader()
+# What stands for something that cannot be read.
+_CHAIN: Final = ChainRun("chain")
+_CHAT: Final = ModelCall()
+_COMPLETION: Final = ModelCall("text_completion")
+_ANSWER: Final = ModelResult()
+_TOOL: Final = ToolCall("tool")
+_RESULT: Final = ToolResult()
+_RETRIEVAL: Final = Retrieval("retriever")
+_RETRIEVED: Final = RetrievalResult()
 
 
 class AgentCallbackHandler(HandlerBase):
@@ -146,7 +155,7 @@ class AgentCallbackHandler(HandlerBase):
         """Open a chain, graph or node."""
         key, around = run_key(run_id), run_key(parent_run_id)
         inner = self._recorder.hides_chains(around)
-        plain: AgentRun | ChainRun = ChainRun("chain")
+        plain: AgentRun | ChainRun = _CHAIN
         value = attempted(self, plain, chain_run, serialized, name, inputs, metadata, tags, inner=inner)
         self._recorder.start(key, around, value)
 
@@ -165,7 +174,7 @@ class AgentCallbackHandler(HandlerBase):
         if outcome is not None:
             self._recorder.end(run_key(run_id), RunResult(outcome=outcome))
         else:
-            partial = None if response is None else attempted(self, ModelResult(), model_result, response)
+            partial = None if response is None else attempted(self, _ANSWER, model_result, response)
             self._recorder.fail(run_key(run_id), error, result=partial)
 
     # --- models --------------------------------------------------------------------------------------------------
@@ -187,7 +196,7 @@ class AgentCallbackHandler(HandlerBase):
         """Open a chat model call."""
         who = attempted(self, EMPTY, request, metadata, tags)
         given = (serialized, messages, invocation_params, options, metadata, tags, who)
-        value = attempted(self, ModelCall(), model_call, "chat", *given)
+        value = attempted(self, _CHAT, model_call, "chat", *given)
         self._recorder.start(run_key(run_id), run_key(parent_run_id), value)
 
     @guarded
@@ -207,7 +216,7 @@ class AgentCallbackHandler(HandlerBase):
         """Open a text completion."""
         who = attempted(self, EMPTY, request, metadata, tags)
         given = (serialized, prompts, invocation_params, options, metadata, tags, who)
-        value = attempted(self, ModelCall("text_completion"), model_call, "text_completion", *given)
+        value = attempted(self, _COMPLETION, model_call, "text_completion", *given)
         self._recorder.start(run_key(run_id), run_key(parent_run_id), value)
 
     @guarded_only
@@ -223,7 +232,7 @@ class AgentCallbackHandler(HandlerBase):
     @guarded
     def on_llm_end(self, response: Any = None, *, run_id: UUID | None = None, **_: Any) -> None:
         """Close a model call."""
-        self._recorder.end(run_key(run_id), attempted(self, ModelResult(), model_result, response))
+        self._recorder.end(run_key(run_id), attempted(self, _ANSWER, model_result, response))
 
     @guarded
     def on_llm_error(self, error: BaseException, *, run_id: UUID | None = None, response: Any = None, **_: Any) -> None:
@@ -250,13 +259,13 @@ class AgentCallbackHandler(HandlerBase):
         """Open a tool call."""
         who = attempted(self, EMPTY, request, metadata, tags)
         given = (serialized, name, inputs, input_str, tool_call_id, tags, who)
-        value = attempted(self, ToolCall("tool"), tool_call, *given)
+        value = attempted(self, _TOOL, tool_call, *given)
         self._recorder.start(run_key(run_id), run_key(parent_run_id), value)
 
     @guarded
     def on_tool_end(self, output: Any = None, *, run_id: UUID | None = None, **_: Any) -> None:
         """Close a tool call."""
-        self._recorder.end(run_key(run_id), attempted(self, ToolResult(), tool_result, output))
+        self._recorder.end(run_key(run_id), attempted(self, _RESULT, tool_result, output))
 
     @guarded
     def on_tool_error(self, error: BaseException, *, run_id: UUID | None = None, **_: Any) -> None:
@@ -278,13 +287,13 @@ class AgentCallbackHandler(HandlerBase):
     ) -> None:
         """Open a retrieval."""
         who = attempted(self, EMPTY, request, metadata, tags)
-        value = attempted(self, Retrieval("retriever"), retrieval, serialized, name, query, metadata, who)
+        value = attempted(self, _RETRIEVAL, retrieval, serialized, name, query, metadata, who)
         self._recorder.start(run_key(run_id), run_key(parent_run_id), value)
 
     @guarded
     def on_retriever_end(self, documents: Any = None, *, run_id: UUID | None = None, **_: Any) -> None:
         """Close a retrieval."""
-        self._recorder.end(run_key(run_id), attempted(self, RetrievalResult(), retrieval_result, documents))
+        self._recorder.end(run_key(run_id), attempted(self, _RETRIEVED, retrieval_result, documents))
 
     @guarded
     def on_retriever_error(self, error: BaseException, *, run_id: UUID | None = None, **_: Any) -> None:

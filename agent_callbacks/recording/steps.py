@@ -14,8 +14,10 @@ Three things must not open a step of their own:
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final
+
+from agent_callbacks.recording.values import frozen
 
 __all__ = [
     "Level", "ModelPlace", "StepState", "asked_tools", "model_failed", "place_decided", "place_model", "place_tool",
@@ -27,7 +29,7 @@ _MAX_CALLS_OF_A_BRANCH: Final = 256
 _MAX_TOOL_CALLS: Final = 256
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Level:
     """One graph above a model call: its superstep, the branch taken there and the run of that branch's node."""
 
@@ -36,7 +38,7 @@ class Level:
     run: Hashable
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Branch:
     """The steps one branch of a superstep has asked for so far; ``seen`` of them in the branch's current run."""
 
@@ -50,7 +52,7 @@ _Supersteps = tuple[tuple[Hashable, _Branches], ...]
 _NO_BRANCHES: Final[_Branches] = {}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepState:
     """What one agent run has decided so far."""
 
@@ -61,7 +63,7 @@ class StepState:
     tools: dict[str, int] = field(default_factory=dict[str, int])
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModelPlace:
     """The step a model call belongs to, and which attempt at it this is (1 is the first)."""
 
@@ -93,7 +95,7 @@ def place_model(
     supersteps = state.supersteps
     for level, branch in branches:
         supersteps = _remember(supersteps, level, branch, index)
-    placed = replace(state, last=max(state.last, index), supersteps=supersteps, failed=None)
+    placed = StepState(max(state.last, index), supersteps, None, state.decided, state.tools)
     return placed, ModelPlace(index, 2 if replayed else 1)
 
 
@@ -171,7 +173,7 @@ def asked_tools(state: StepState, index: int, call_ids: tuple[str, ...]) -> Step
     tools = {**state.tools, **dict.fromkeys(call_ids, index)}
     while len(tools) > _MAX_TOOL_CALLS:
         del tools[next(iter(tools))]
-    return replace(state, tools=tools)
+    return StepState(state.last, state.supersteps, state.failed, state.decided, tools)
 
 
 def place_tool(state: StepState, call_id: str | None, current: int) -> int:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from agent_callbacks.recording.values import frozen
+
 if TYPE_CHECKING:
     from agent_callbacks.recording.values import Usage
 
@@ -24,7 +26,7 @@ def flat(price: Decimal) -> Amount:
     return ((-1, price),)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cost:
     """What one or more calls cost, in USD, by the kind of token; the parts do not overlap."""
 
