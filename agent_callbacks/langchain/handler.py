@@ -15,6 +15,7 @@ from agent_callbacks.metadata import EMPTY
 from agent_callbacks.reading.shape import count, member, run_key, text
 from agent_callbacks.recording.guard import attempted, guarded, guarded_only
 from agent_callbacks.recording.recorder import Recorder
+from agent_callbacks.recording.stack import caller
 from agent_callbacks.recording.values import (
     AgentRun,
     ChainRun,
@@ -153,11 +154,11 @@ class AgentCallbackHandler(HandlerBase):
         **_: Any,
     ) -> None:
         """Open a chain, graph or node."""
-        key, around = run_key(run_id), run_key(parent_run_id)
+        key, around, called = run_key(run_id), run_key(parent_run_id), caller()
         inner = self._recorder.hides_chains(around)
         plain: AgentRun | ChainRun = _CHAIN
-        value = attempted(self, plain, chain_run, serialized, name, inputs, metadata, tags, inner=inner)
-        self._recorder.start(key, around, value)
+        value = attempted(self, plain, chain_run, serialized, name, inputs, metadata, tags, called, inner=inner)
+        self._recorder.start(key, around, value, called=called)
 
     @guarded
     def on_chain_end(self, outputs: Any = None, *, run_id: UUID | None = None, **_: Any) -> None:
@@ -197,7 +198,7 @@ class AgentCallbackHandler(HandlerBase):
         who = attempted(self, EMPTY, request, metadata, tags)
         given = (serialized, messages, invocation_params, options, metadata, tags, who)
         value = attempted(self, _CHAT, model_call, "chat", *given)
-        self._recorder.start(run_key(run_id), run_key(parent_run_id), value)
+        self._recorder.start(run_key(run_id), run_key(parent_run_id), value, called=caller())
 
     @guarded
     def on_llm_start(
@@ -217,7 +218,7 @@ class AgentCallbackHandler(HandlerBase):
         who = attempted(self, EMPTY, request, metadata, tags)
         given = (serialized, prompts, invocation_params, options, metadata, tags, who)
         value = attempted(self, _COMPLETION, model_call, "text_completion", *given)
-        self._recorder.start(run_key(run_id), run_key(parent_run_id), value)
+        self._recorder.start(run_key(run_id), run_key(parent_run_id), value, called=caller())
 
     @guarded_only
     def on_llm_new_token(self, token: Any = "", *, chunk: Any = None, run_id: UUID | None = None, **_: Any) -> None:
@@ -260,7 +261,7 @@ class AgentCallbackHandler(HandlerBase):
         who = attempted(self, EMPTY, request, metadata, tags)
         given = (serialized, name, inputs, input_str, tool_call_id, tags, who)
         value = attempted(self, _TOOL, tool_call, *given)
-        self._recorder.start(run_key(run_id), run_key(parent_run_id), value)
+        self._recorder.start(run_key(run_id), run_key(parent_run_id), value, called=caller())
 
     @guarded
     def on_tool_end(self, output: Any = None, *, run_id: UUID | None = None, **_: Any) -> None:
@@ -288,7 +289,7 @@ class AgentCallbackHandler(HandlerBase):
         """Open a retrieval."""
         who = attempted(self, EMPTY, request, metadata, tags)
         value = attempted(self, _RETRIEVAL, retrieval, serialized, name, query, metadata, who)
-        self._recorder.start(run_key(run_id), run_key(parent_run_id), value)
+        self._recorder.start(run_key(run_id), run_key(parent_run_id), value, called=caller())
 
     @guarded
     def on_retriever_end(self, documents: Any = None, *, run_id: UUID | None = None, **_: Any) -> None:
