@@ -62,6 +62,8 @@ def chain_run(
 
 
 def _serialized_name(serialized: object) -> str | None:
+    if not serialized:
+        return None
     about = mapping(serialized)
     if (name := text(about.get("name"))) is not None:
         return name

@@ -119,13 +119,15 @@ class Opening(Closing):
         current: Context,
     ) -> Operation:
         """Open an operation that may have a span of its own, or whose place has to be looked for."""
-        context = live.parent_context(None if parent is None else parent.body, current)
+        inside = parent is not None and live.is_in(parent.body, current)
+        context = current if inside else live.parent_context(None if parent is None else parent.body, current)
         late = None if parent is not None or parent_key is None else self.shared.ended.get(parent_key)
         if parent is None and late is None:
             parent = self._ambient(context)
         operation = Operation(cast("Recorder", self), key, parent, value, now)
-        if parent is not None and (nearest := trace.get_current_span(context)) is not parent.span():
-            operation.user_span = nearest
+        if parent is not None:
+            nearest = live.users_span(context) if inside else trace.get_current_span(context)
+            operation.user_span = None if nearest is parent.span() else nearest
         self._ask_who(operation, context)
         self._place(operation, context, late)
         self._open[key] = operation
@@ -135,9 +137,8 @@ class Opening(Closing):
 
     def _start_hidden(self, operation: Operation, parent: Operation, current: Context, called: Caller | None) -> None:
         """Open what has no span of its own, in its parent's body: half of what happens in a graph."""
-        span = live.users_span(current)
-        if span is not None and span is not parent.span():
-            operation.user_span = span
+        nearest = live.users_span(current)
+        operation.user_span = None if nearest is parent.span() else nearest
         self._ask_who(operation, current)
         self._open[operation.key] = parent.children[operation.key] = operation
         operation.body = live.enter(operation, kind="chain", outer=current, called=called)

@@ -58,8 +58,12 @@ def current_task() -> asyncio.Task[Any] | None:
 
 
 def caller() -> Caller:
-    """Return who called the start callback that asks: the nearer to it, the fewer frames have to be looked at."""
-    last = at = _asker()
+    """Return who called the start callback that asks.
+
+    The nearer to it, the fewer frames have to be looked at. The first two only tell in any case: a callback and its
+    guard, or ``owner`` and what is about to enter a body.
+    """
+    last = at = None if _getframe is None else _getframe(3)
     while at is not None:
         code = at.f_code
         known = _known.get(id(code))

@@ -48,7 +48,7 @@ class _Branch:
 
 
 _Branches = dict[str, _Branch]
-_Supersteps = tuple[tuple[Hashable, _Branches], ...]
+_Supersteps = dict[Hashable, _Branches]
 _NO_BRANCHES: Final[_Branches] = {}
 
 
@@ -57,7 +57,7 @@ class StepState:
     """What one agent run has decided so far."""
 
     last: int = 0
-    supersteps: _Supersteps = ()
+    supersteps: _Supersteps = field(default_factory=_Supersteps)
     failed: tuple[Hashable, int] | None = None
     decided: tuple[Hashable, int] | None = None
     tools: dict[str, int] = field(default_factory=dict[str, int])
@@ -120,7 +120,7 @@ def _repeated(state: StepState, prompt: Hashable, attempt: int) -> int | None:
 
 
 def _branch(state: StepState, level: Level) -> _Branch:
-    known = _branches(state.supersteps, level).get(level.branch)
+    known = state.supersteps.get(level.superstep, _NO_BRANCHES).get(level.branch)
     if known is None:
         return _Branch(level.run)
     return known if known.run == level.run else _Branch(level.run, known.indices)
@@ -137,17 +137,10 @@ def _replayed(branches: list[tuple[Level, _Branch]]) -> int | None:
 def _in_other_branch(state: StepState, branches: list[tuple[Level, _Branch]]) -> int | None:
     """Return the step another branch of the same superstep has at this point."""
     for level, branch in branches:
-        for name, other in _branches(state.supersteps, level).items():
+        for name, other in state.supersteps.get(level.superstep, _NO_BRANCHES).items():
             if name != level.branch and branch.seen < len(other.indices):
                 return other.indices[branch.seen]
     return None
-
-
-def _branches(supersteps: _Supersteps, level: Level) -> _Branches:
-    for superstep, branches in supersteps:
-        if superstep == level.superstep:
-            return branches
-    return _NO_BRANCHES
 
 
 def _remember(supersteps: _Supersteps, level: Level, branch: _Branch, index: int) -> _Supersteps:
@@ -156,9 +149,11 @@ def _remember(supersteps: _Supersteps, level: Level, branch: _Branch, index: int
     if seen >= _MAX_CALLS_OF_A_BRANCH:
         return supersteps
     grown = _Branch(level.run, (*branch.indices[:seen], index, *branch.indices[seen + 1 :]), seen + 1)
-    branches = {**_branches(supersteps, level), level.branch: grown}
-    others = [entry for entry in supersteps[-_MAX_SUPERSTEPS + 1 :] if entry[0] != level.superstep]
-    return (*others, (level.superstep, branches))
+    kept = dict(supersteps)
+    kept[level.superstep] = {**kept.pop(level.superstep, _NO_BRANCHES), level.branch: grown}
+    if len(kept) > _MAX_SUPERSTEPS:
+        del kept[next(iter(kept))]
+    return kept
 
 
 def model_failed(state: StepState, prompt: Hashable, index: int) -> StepState:

@@ -91,6 +91,8 @@ class Rate:
         long = (usage.cache_write_1h or 0) if self.cache_write_1h else 0
         write = max((usage.cache_write or 0) - long, 0) if self.cache_write else 0
         thought = (usage.reasoning or 0) if self.reasoning else 0
+        if not (read or long or write or thought):
+            return Cost(_charge(self.input, given, given), output=_charge(self.output, made, given))
         return Cost(
             _charge(self.input, max(given - read - write - long, 0), given),
             _charge(self.cache_read, read, given),
