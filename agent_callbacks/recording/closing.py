@@ -39,6 +39,7 @@ _SEARCH_SECONDS: Final = 0.02
 _EMPTY: Final = Context()
 _NOTHING: Final[Attributes] = {}
 """What is said where working it out fails: a span ends all the same."""
+_WAITED_FOR: Final = (ModelCall, Embedding, Retrieval)
 UNKNOWN_TOOL: Final = "unknown"
 UNKNOWN_TOOL_ERROR: Final = "unknown_tool"
 
@@ -160,7 +161,7 @@ class Closing(Desk):
         if operation.forget_task is not None:
             operation.forget_task()
             operation.forget_task = None  # it refers to the operation
-        if isinstance(operation.value, ModelCall | Embedding | Retrieval):
+        if isinstance(operation.value, _WAITED_FOR):
             operation.waited(operation.key, operation.start_ns, now, tally.peer(operation.value))
         if operation.placed is not None:
             operation.placed.open -= 1

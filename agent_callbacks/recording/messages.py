@@ -201,7 +201,7 @@ def joined(fragments: Sequence[Fragment], limit: int) -> tuple[str, int]:
     """
     total = sum([fragment.size for fragment in fragments]) + len(fragments) + 1
     if total <= limit:
-        return "[" + ",".join([fragment.json or "" for fragment in fragments]) + "]", 0
+        return _listed([fragment.json or "" for fragment in fragments]), 0
     kept: list[str] = []
     room = limit - _NOTE_ROOM
     for fragment in reversed(fragments):  # pragma: no branch - they do not all fit
@@ -212,7 +212,16 @@ def joined(fragments: Sequence[Fragment], limit: int) -> tuple[str, int]:
     left_out = len(fragments) - len(kept)
     missing = sum([fragment.size for fragment in fragments[:left_out]])
     note = _NOTE % (left_out, "" if left_out == 1 else "s", missing)
-    return "[" + ",".join([note, *reversed(kept)]) + "]", missing
+    return _listed([note, *reversed(kept)]), missing
+
+
+def _listed(items: list[str]) -> str:
+    """Return JSON *items* as a JSON array; a long history is copied once, not again for its brackets."""
+    if not items:
+        return "[]"
+    items[0] = f"[{items[0]}"
+    items[-1] += "]"
+    return ",".join(items)
 
 
 _NOTE: Final = '{"role":"system","parts":[{"type":"text","content":"[TRUNCATED: %d message%s, %d bytes]"}]}'

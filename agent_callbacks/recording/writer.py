@@ -6,7 +6,6 @@ Nothing else in this package calls a span's mutators; ``live.py`` forwards what 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import orjson
@@ -34,6 +33,7 @@ from agent_callbacks.recording.values import (
     ToolCall,
     ToolResult,
     Usage,
+    frozen,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ _MAX_STATUS: Final = 2048
 _MAX_EVENT: Final = 16 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepStart:
     """A step is about to open."""
 

@@ -13,11 +13,9 @@ from pathlib import Path
 import agent_callbacks
 from agent_callbacks import Settings
 from agent_callbacks.cli.root import root
-from tests.cli.test_demo import TREE
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-CHANGING = re.compile(r"^[A-Z·] ([ │├└─]*\S.*?)(?: ✗ \S+)?\s{2,}", re.MULTILINE)
 
 PRELUDE = """
 import asyncio
