@@ -28,7 +28,7 @@ from opentelemetry import trace
 from pydantic import BaseModel, ValidationError
 
 from agent_callbacks import request_metadata, span
-from tests.features import THINKING_BLOCKS, TOOL_CALL_BLOCKS
+from tests.features import THINKING_BLOCKS, TOOL_CALL_BLOCKS, WAITING_TOOLS
 from tests.llamaindex.engines import WordRerank
 from tests.llamaindex.flows import Failing, My_Flow2, ask_human, with_model
 from tests.llamaindex.models import Line, ScriptedLLM, asks, says
@@ -548,7 +548,7 @@ def code_agent(seed: str) -> None:
     asyncio.run(main())
 
 
-@path()
+@path(needs=WAITING_TOOLS)
 def human_who_is_asked(seed: str) -> None:
     async def main() -> None:
         script = [asks(("ask_human", {"question": "?"})), says("x")]

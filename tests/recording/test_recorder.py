@@ -243,7 +243,7 @@ def test_very_many_calls_of_one_branch_are_bounded() -> None:
     for number in range(1, steps._MAX_CALLS_OF_A_BRANCH + 3):
         state, place = steps.place_model(state, level, beside=None, prompt=number, attempt=1)
         assert number == place.index
-    ((_, branches),) = state.supersteps
+    (branches,) = state.supersteps.values()
     assert steps._MAX_CALLS_OF_A_BRANCH == len(branches["branch"].indices)
 
 
