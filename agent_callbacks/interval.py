@@ -46,6 +46,8 @@ class Union:
 
     def length(self, until: int = sys.maxsize) -> int:
         """Return the nanoseconds in the union before *until*, which nothing folded is after."""
+        if not self._begins:
+            return self._folded_ns
         return self._folded_ns + sum(
             min(end, until) - min(begin, until) for begin, end in zip(self._begins, self._ends, strict=True)
         )

@@ -9,7 +9,7 @@ import difflib
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal, ParamSpec, TypeVar, cast
+from typing import Any, Final, Literal, ParamSpec, TypeVar, cast
 from uuid import UUID
 
 from opentelemetry import baggage
@@ -80,7 +80,8 @@ def narrower(one: ContentLevel | None, other: ContentLevel | None) -> ContentLev
 
 def current_request(context: Context | None = None) -> Request | None:
     """Return the request that travels in *context* (default: the current one)."""
-    return cast("Request | None", otel_context.get_value(_KEY, context))
+    found: Any = (otel_context.get_current() if context is None else context).get(_KEY)
+    return found  # type: ignore[no-any-return]  # only requests stand there
 
 
 def with_request(request: Request | None, context: Context) -> Context:

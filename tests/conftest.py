@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import pytest
+from hypothesis import settings
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from agent_callbacks import AgentCallbackHandler
 
+settings.register_profile("suite", deadline=None)  # the machine is shared: how long an example takes says nothing
+settings.load_profile("suite")
 LOGGERS: Final = ("agent_callbacks", "opentelemetry")
 # What a developer's shell may hold and a test must not see.
 FOREIGN_ENVIRONMENT: Final = ("AGENT_CALLBACKS_", "LANGCHAIN_", "LANGSMITH_", "OTEL_")
@@ -219,7 +222,7 @@ def prices_are_there() -> None:
     from agent_callbacks.tokens.prices import open_book  # not before coverage looks
 
     tracer = sys.gettrace()
-    sys.settrace(None)  # a module of 40,000 lines: traced, its import takes half a minute
+    sys.settrace(None)  # a module of 30,000 lines: traced, its import takes half a minute
     with contextlib.suppress(ImportError):
         importlib.import_module("genai_prices.data")
     sys.settrace(tracer)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import importlib.util
 import inspect
 from dataclasses import dataclass
 from functools import cached_property
@@ -86,6 +87,26 @@ def _retrying_middleware() -> bool:
     return hasattr(middleware, "ModelRetryMiddleware")
 
 
+def _summaries_by_trigger() -> bool:
+    from langchain.agents.middleware import SummarizationMiddleware
+
+    return "trigger" in inspect.signature(SummarizationMiddleware).parameters
+
+
+def _untraced_edges() -> bool:
+    from langchain.agents import create_agent
+    from langchain_core.language_models import FakeListChatModel
+    from langchain_core.tools import Tool
+
+    agent: Any = create_agent(FakeListChatModel(responses=[]), [Tool("t", str, "T.")])
+    edges = [edge for among in agent.builder.branches.values() for edge in among.values()]
+    return not any(edge.path.trace for edge in edges)
+
+
+def _told_interrupts() -> bool:
+    return importlib.util.find_spec("langgraph.callbacks") is not None
+
+
 def _one_injected_state() -> bool:
     from langchain import tools
     from langgraph import prebuilt
@@ -110,6 +131,9 @@ PLAIN_METADATA: Final = Feature(
     "langchain-core", "1.3.0", "metadata repeats nothing of `configurable`", _metadata_without_configuration
 )
 MODEL_RETRIES: Final = Feature("langchain", "1.1.0", "ModelRetryMiddleware", _retrying_middleware)
+SUMMARIES_BY_TRIGGER: Final = Feature("langchain", "1.1.0", "summaries have a trigger", _summaries_by_trigger)
+UNTRACED_EDGES: Final = Feature("langchain", "1.0.4", "an agent's edges are no runs of their own", _untraced_edges)
+TOLD_INTERRUPTS: Final = Feature("langgraph", "1.1.8", "a static breakpoint is told to callbacks", _told_interrupts)
 INJECTED_STATE: Final = Feature(
     "langchain", "1.0.3", "create_agent injects what LangGraph's annotations ask for", _one_injected_state
 )

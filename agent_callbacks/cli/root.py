@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import importlib.metadata
 from typing import TYPE_CHECKING, Final, cast
 
 import click
 
 from agent_callbacks.cli import drop_output
+from agent_callbacks.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,18 +73,11 @@ class _Commands(click.Group):
             ctx.exit(0)
 
 
-def _version() -> str:
-    try:
-        return importlib.metadata.version("agent-callbacks")
-    except importlib.metadata.PackageNotFoundError:
-        return "(not installed)"
-
-
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Example: agent-callbacks show last",
 )
-@click.version_option(_version(), prog_name="agent-callbacks")
+@click.version_option(__version__, prog_name="agent-callbacks")
 def root() -> None:
     """Look at the traces your agents left in the local store, and hold span names to the convention."""

@@ -148,7 +148,7 @@ class _OwnProvider(TracerProvider):
         fresh = Resource.create(dict(attributes))
         if keys.SANITIZER_DISABLED in self.resource.attributes and keys.SANITIZER_DISABLED not in attributes:
             fresh = fresh.merge(Resource({keys.SANITIZER_DISABLED: ""}))  # merging cannot remove
-        if not hasattr(self, "_update_resource"):  # an SDK of before 2026: only tracers made from now on can know
+        if not hasattr(self, "_update_resource"):  # an SDK before 1.44: only tracers made from now on can know
             self._resource = self._resource.merge(fresh)
             return
         self._update_resource(fresh)
@@ -321,7 +321,7 @@ def _deliver(asked: _Arguments, provider: TracerProvider) -> Delivery:
     end = ProcessEnd(handle)
     end.install()
     handle.at_shutdown(end.uninstall)
-    handle.at_shutdown(lambda: _forget(handle, relay))
+    handle.at_shutdown(lambda: _forget(relay))
     handle.at_shutdown(process.use_settings(asked.settings))
     if asked.settings.count_tokens:
         counting.load()  # at start-up, not with the first handler, which may be made inside a request
@@ -339,12 +339,11 @@ def _interrupted(path: Path, sanitizer: Sanitizer, thread_id: str) -> tuple[str,
         return None
 
 
-def _forget(handle: Delivery, relay: _Relay) -> None:
+def _forget(relay: _Relay) -> None:
     global _current  # noqa: PLW0603 - see configure()
     with _lock:
         relay.places = ()
-        if _current is not None and _current[1] is handle:
-            _current = None
+        _current = None
 
 
 def _relay(provider: TracerProvider) -> _Relay:

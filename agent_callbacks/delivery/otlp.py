@@ -109,7 +109,11 @@ class Reply:
 
     def clear(self) -> None:
         """Forget it, before the next."""
-        self.response = self.error = None
+        self.note()
+
+    def note(self, response: requests.Response | None = None, error: BaseException | None = None) -> None:
+        """Note what came: of a request and its repetitions the last that came to anything, for time may run out."""
+        self.response, self.error = response, error
 
     def failure(self) -> str:
         """Return why the request failed, empty when it did not or was never made."""
@@ -150,14 +154,14 @@ def observed_session(reply: Reply) -> requests.Session:
             return super().merge_environment_settings(url, proxies, stream, verify, cert)
 
         def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-            reply.clear()
             reply.url = request.url
             try:
-                reply.response = super().send(request, **options)
+                response = super().send(request, **options)
             except (requests.RequestException, OSError) as error:
-                reply.error = error
+                reply.note(error=error)
                 raise
-            return reply.response
+            reply.note(response)
+            return response
 
     return ObservedSession()
 

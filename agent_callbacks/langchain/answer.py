@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -200,6 +201,7 @@ def _metadata(message: object) -> Loose:
     return mapping(member(message, "response_metadata"))
 
 
+@functools.lru_cache(maxsize=256)
 def _once(said: str) -> str:
     """Return *said* once: merging chunks, LangChain appends strings that each chunk repeats (``stopstop``)."""
     period = (said + said).find(said, 1)

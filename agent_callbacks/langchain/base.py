@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from langchain_core.callbacks import BaseCallbackHandler as HandlerBase
 else:
     try:
-        from langgraph.callbacks import GraphCallbackHandler as HandlerBase  # langgraph >= 1.2
+        from langgraph.callbacks import GraphCallbackHandler as HandlerBase  # langgraph >= 1.1.8
     except ImportError:
         from langchain_core.callbacks import BaseCallbackHandler as HandlerBase
 

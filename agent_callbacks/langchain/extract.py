@@ -54,6 +54,7 @@ _DEFAULT_ENDPOINTS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "OpenAI": ("https://api.openai.com", ("OPENAI_API_BASE", "OPENAI_BASE_URL")),
     "ChatAnthropic": ("https://api.anthropic.com", ("ANTHROPIC_API_URL", "ANTHROPIC_BASE_URL")),
 }
+_SUMMARIZER: Final = "SummarizationMiddleware.before_model"  # LangChain before 1.2.4 marks its call not otherwise
 _ATTEMPT_TAG: Final = re.compile(r"retry:attempt:(\d{1,9})")
 
 
@@ -93,7 +94,9 @@ def model_call(
         tool_names=offered(tools),
         server_address=address,
         server_port=port,
-        internal=bool(facts.get("lc_internal_call") or facts.get("lc_source")),
+        internal=bool(
+            facts.get("lc_internal_call") or facts.get("lc_source") or facts.get("langgraph_node") == _SUMMARIZER
+        ),
         attempt=attempt(tags),
         request=request,
     )
@@ -121,7 +124,7 @@ def _class_name(about: Loose) -> str | None:
 
 def _server(about: Loose, built: Loose, params: Loose) -> tuple[str | None, int | None]:
     for place in (built, params):
-        if any(map(place.__contains__, URL_KEYS)) and (url := first_text(place, URL_KEYS)):
+        if not place.keys().isdisjoint(URL_KEYS) and (url := first_text(place, URL_KEYS)):
             return endpoint(url)
     return _default_endpoint(_class_name(about) or "")
 
@@ -154,8 +157,11 @@ def _parameters(params: Loose, extra: Loose, built: Loose, facts: Loose) -> Mode
     ``ChatAnthropic(stop_sequences=...)`` is in neither parameters nor metadata, only in what the model was built with.
     """
     said = {name: facts.get(key) for name, key in _LANGSMITH}
-    for place in (built, *(inner for key in NESTED if (inner := mapping(params.get(key)))), extra, params):
-        said.update([(name, value) for name, value in place.items() if name in ASKED and value is not None])
+    nested = [] if params.keys().isdisjoint(NESTED) else [mapping(params.get(key)) for key in NESTED]
+    for place in (built, *nested, extra, params):
+        for name in ASKED.intersection(place):
+            if (value := place[name]) is not None:
+                said[name] = value
     return parameters(said)
 
 

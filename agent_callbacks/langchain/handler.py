@@ -15,6 +15,7 @@ from agent_callbacks.metadata import EMPTY
 from agent_callbacks.reading.shape import count, member, run_key, text
 from agent_callbacks.recording.guard import attempted, guarded, guarded_only
 from agent_callbacks.recording.recorder import Recorder
+from agent_callbacks.recording.stack import caller
 from agent_callbacks.recording.values import (
     AgentRun,
     ChainRun,
@@ -45,6 +46,15 @@ if TYPE_CHECKING:
 __all__ = ["AgentCallbackHandler"]
 
 _READER: Final = Reader()
+# What stands for something that cannot be read.
+_CHAIN: Final = ChainRun("chain")
+_CHAT: Final = ModelCall()
+_COMPLETION: Final = ModelCall("text_completion")
+_ANSWER: Final = ModelResult()
+_TOOL: Final = ToolCall("tool")
+_RESULT: Final = ToolResult()
+_RETRIEVAL: Final = Retrieval("retriever")
+_RETRIEVED: Final = RetrievalResult()
 
 
 class AgentCallbackHandler(Watched, HandlerBase):
@@ -115,11 +125,11 @@ class AgentCallbackHandler(Watched, HandlerBase):
         **_: Any,
     ) -> None:
         """Open a chain, graph or node."""
-        key, around = run_key(run_id), run_key(parent_run_id)
+        key, around, called = run_key(run_id), run_key(parent_run_id), caller()
         inner = self._recorder.hides_chains(around)
-        plain: AgentRun | ChainRun = ChainRun("chain")
-        value = attempted(self, plain, chain_run, serialized, name, inputs, metadata, tags, inner=inner)
-        self._recorder.start(key, around, value)
+        plain: AgentRun | ChainRun = _CHAIN
+        value = attempted(self, plain, chain_run, serialized, name, inputs, metadata, tags, called, inner=inner)
+        self._recorder.start(key, around, value, called=called)
 
     @guarded
     def on_chain_end(self, outputs: Any = None, *, run_id: UUID | None = None, **_: Any) -> None:
@@ -141,7 +151,7 @@ class AgentCallbackHandler(Watched, HandlerBase):
 
     def _answer(self, run_id: UUID | None, response: Any) -> ModelResult:
         chunks = self._recorder.latest_chunks(run_key(run_id))
-        return attempted(self, ModelResult(), model_result, response, chunks)
+        return attempted(self, _ANSWER, model_result, response, chunks)
 
     # --- models --------------------------------------------------------------------------------------------------
 
@@ -162,8 +172,8 @@ class AgentCallbackHandler(Watched, HandlerBase):
         """Open a chat model call."""
         who = attempted(self, EMPTY, request, metadata, tags)
         given = (serialized, messages, invocation_params, options, metadata, tags, who)
-        value = attempted(self, ModelCall(), model_call, "chat", *given)
-        self._recorder.start(run_key(run_id), run_key(parent_run_id), value)
+        value = attempted(self, _CHAT, model_call, "chat", *given)
+        self._recorder.start(run_key(run_id), run_key(parent_run_id), value, called=caller())
 
     @guarded
     def on_llm_start(
@@ -182,8 +192,8 @@ class AgentCallbackHandler(Watched, HandlerBase):
         """Open a text completion."""
         who = attempted(self, EMPTY, request, metadata, tags)
         given = (serialized, prompts, invocation_params, options, metadata, tags, who)
-        value = attempted(self, ModelCall("text_completion"), model_call, "text_completion", *given)
-        self._recorder.start(run_key(run_id), run_key(parent_run_id), value)
+        value = attempted(self, _COMPLETION, model_call, "text_completion", *given)
+        self._recorder.start(run_key(run_id), run_key(parent_run_id), value, called=caller())
 
     @guarded_only
     def on_llm_new_token(self, token: Any = "", *, chunk: Any = None, run_id: UUID | None = None, **_: Any) -> None:
@@ -225,13 +235,13 @@ class AgentCallbackHandler(Watched, HandlerBase):
         """Open a tool call."""
         who = attempted(self, EMPTY, request, metadata, tags)
         given = (serialized, name, inputs, input_str, tool_call_id, tags, who)
-        value = attempted(self, ToolCall("tool"), tool_call, *given)
-        self._recorder.start(run_key(run_id), run_key(parent_run_id), value)
+        value = attempted(self, _TOOL, tool_call, *given)
+        self._recorder.start(run_key(run_id), run_key(parent_run_id), value, called=caller())
 
     @guarded
     def on_tool_end(self, output: Any = None, *, run_id: UUID | None = None, **_: Any) -> None:
         """Close a tool call."""
-        self._recorder.end(run_key(run_id), attempted(self, ToolResult(), tool_result, output))
+        self._recorder.end(run_key(run_id), attempted(self, _RESULT, tool_result, output))
 
     @guarded
     def on_tool_error(self, error: BaseException, *, run_id: UUID | None = None, **_: Any) -> None:
@@ -253,13 +263,13 @@ class AgentCallbackHandler(Watched, HandlerBase):
     ) -> None:
         """Open a retrieval."""
         who = attempted(self, EMPTY, request, metadata, tags)
-        value = attempted(self, Retrieval("retriever"), retrieval, serialized, name, query, metadata, who)
-        self._recorder.start(run_key(run_id), run_key(parent_run_id), value)
+        value = attempted(self, _RETRIEVAL, retrieval, serialized, name, query, metadata, who)
+        self._recorder.start(run_key(run_id), run_key(parent_run_id), value, called=caller())
 
     @guarded
     def on_retriever_end(self, documents: Any = None, *, run_id: UUID | None = None, **_: Any) -> None:
         """Close a retrieval."""
-        self._recorder.end(run_key(run_id), attempted(self, RetrievalResult(), retrieval_result, documents))
+        self._recorder.end(run_key(run_id), attempted(self, _RETRIEVED, retrieval_result, documents))
 
     @guarded
     def on_retriever_error(self, error: BaseException, *, run_id: UUID | None = None, **_: Any) -> None:

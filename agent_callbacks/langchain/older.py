@@ -10,8 +10,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, Final
 
 from agent_callbacks.langchain import tool
-from agent_callbacks.reading.shape import mapping, member
-from agent_callbacks.recording.guard import attribute
+from agent_callbacks.reading.shape import mapping, member, sequence
 from agent_callbacks.recording.stack import owner_locals
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def tool_call(
 def _injected(instance: object) -> Iterator[str]:
     """Yield the names of what is injected into the tool: those its schema marks, and those its function does."""
     for field, about in mapping(member(member(instance, "args_schema"), "model_fields")).items():
-        if any(map(_marks, (member(about, "annotation"), *(attribute(about, "metadata") or ())))):
+        if any(map(_marks, (member(about, "annotation"), *sequence(member(about, "metadata"))))):
             yield field
     function: Any = member(instance, "func") or member(instance, "coroutine")
     if function is not None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from agent_callbacks.reading.asker import request
 from agent_callbacks.reading.shape import Loose, count, mapping, member, sequence, text
-from agent_callbacks.recording.stack import owner_kinds, owner_name
+from agent_callbacks.recording.stack import UNKNOWN, Caller, kinds_of, module_of
 from agent_callbacks.recording.values import AgentRun, ChainRun, GraphNode, Outcome
 
 __all__ = ["chain_run", "stopped"]
@@ -26,7 +26,14 @@ _OWNERS: Final = ("langgraph.pregel.main", _CHAIN_MODULE)
 
 
 def chain_run(
-    serialized: object, name: object, inputs: object, metadata: object, tags: object, *, inner: bool
+    serialized: object,
+    name: object,
+    inputs: object,
+    metadata: object,
+    tags: object,
+    called: Caller = UNKNOWN,
+    *,
+    inner: bool,
 ) -> AgentRun | ChainRun:
     """Return what ``on_chain_start`` tells of.
 
@@ -36,24 +43,27 @@ def chain_run(
         inputs: What went in.
         metadata: The run's metadata, LangGraph's and LangChain's among it.
         tags: The run's tags.
+        called: Who called the callback.
         inner: Whether a chain, not an agent, would have no span. LangChain repeats what was said there on everything
             below, so it need not be read.
     """
     facts = mapping(metadata)
     kind_name = _serialized_name(serialized)
-    called = _plain(text(name) or kind_name or "chain")
+    plain = _plain(text(name) or kind_name or "chain")
     node = _node(facts)
     kind = facts.get("agent_kind")
-    graph = _is_graph(facts, (called, kind_name))
+    graph = _is_graph(facts, (plain, kind_name), called)
     named = text(facts.get("agent_name"))
     if kind != "chain" and (graph or kind == "agent" or named is not None):
-        own = called if graph and called not in _NAMELESS else None
+        own = plain if graph and plain not in _NAMELESS else None
         names = (named, text(facts.get("lc_agent_name")) if graph else None, own)
         return AgentRun(names, graph, node, inputs, graph and _resumes(inputs), request=request(metadata, tags))
-    return ChainRun(called, node, input=inputs, request=None if inner else request(metadata, tags))
+    return ChainRun(plain, node, input=inputs, request=None if inner else request(metadata, tags))
 
 
 def _serialized_name(serialized: object) -> str | None:
+    if not serialized:
+        return None
     about = mapping(serialized)
     if (name := text(about.get("name"))) is not None:
         return name
@@ -73,14 +83,14 @@ def _plain(name: str) -> str:
     return name if found is None else found[1]
 
 
-def _is_graph(facts: Loose, names: tuple[str | None, str | None]) -> bool:
+def _is_graph(facts: Loose, names: tuple[str | None, str | None], called: Caller) -> bool:
     """Say whether the run is a whole graph (or an executor): who called tells, metadata is inherited."""
     if _EXECUTOR in names:
         return True
     if facts.get("ls_integration") not in _GRAPH_INTEGRATIONS and sys.modules.keys().isdisjoint(_OWNERS):
         return False
-    owner = owner_name()
-    return owner.startswith(_ENGINE) or (owner == _CHAIN_MODULE and _EXECUTOR in owner_kinds())
+    module = module_of(called)
+    return module.startswith(_ENGINE) or (module == _CHAIN_MODULE and _EXECUTOR in kinds_of(called))
 
 
 def _resumes(inputs: object) -> bool:

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeGuard, cast
 from uuid import UUID
 
-from agent_callbacks.recording.guard import attribute
+from agent_callbacks.recording.guard import member
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -82,13 +82,6 @@ def count(value: object) -> int | None:
     if type(value) is float and value.is_integer():
         value = int(value)
     return value if type(value) is int and 0 <= value <= LARGEST_COUNT else None
-
-
-def member(owner: Any, name: str) -> object:
-    """Return the entry of a dict or the attribute of an object, None where there is none."""
-    if issubclass(type(owner), dict):
-        return _DICT.get(owner, name)
-    return attribute(owner, name)
 
 
 def first_text(owner: Loose, names: Iterable[str]) -> str | None:

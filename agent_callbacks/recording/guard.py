@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import functools
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, cast
 
 from agent_callbacks.recording.meter import touched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Guarded", "attempted", "attribute", "guarded", "guarded_only"]
+__all__ = ["Guarded", "attempted", "guarded", "guarded_only", "member"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+_DICT: Final[Any] = dict  # its own methods, whatever a subclass overrides
 
 
 class Guarded(Protocol):
@@ -68,8 +69,13 @@ def attempted(owner: Guarded, default: _T, read: Callable[..., _T], *args: Any, 
         return default
 
 
-def attribute(owner: object, name: str) -> Any:
-    """Return an attribute of an object of the user's, None where there is none or reading it runs code that raises."""
+def member(owner: Any, name: str) -> object:
+    """Return the entry of a dict or the attribute of an object of the user's; None where there is none.
+
+    None, too, where reading it runs code that raises.
+    """
+    if issubclass(type(owner), dict):
+        return _DICT.get(owner, name)
     try:
         return getattr(owner, name, None)
     except Exception:  # noqa: BLE001 - a property is the user's code: anything may come out of it

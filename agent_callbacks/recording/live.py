@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Body", "Kind", "LiveSpan", "Target", "alone", "apart", "body_of", "current_loop", "current_task", "enter",
-    "finished", "leave", "lingering", "owner_module", "parent_context", "use_flag_only", "visit",
+    "finished", "leave", "lingering", "parent_context", "use_flag_only", "visit",
 ]  # fmt: skip
 
 Kind: TypeAlias = Literal["model", "tool", "retriever", "chain"]
@@ -92,43 +92,41 @@ class Body:
     """The presence of one operation: where it was entered, what owns it, and what was current before.
 
     ``target`` is None once the body is over. ``outer`` is the context from before, ``base`` the same as decorated for
-    the body, ``before`` the span that was current in it.
+    the body, ``before`` the span that was current in it, ``inner`` the context that ``enter`` made current.
     """
 
     __slots__ = (
-        "__weakref__", "base", "before", "frame", "kind", "loop", "marker", "outer", "owner", "suspends", "target",
-        "task", "thread",
+        "__weakref__", "base", "before", "frame", "inner", "kind", "loop", "marker", "outer", "suspends",
+        "target", "task", "thread",
     )  # fmt: skip
 
-    def __init__(self, target: Target, kind: Kind, outer: Context, base: Context, *, owned: bool = True) -> None:
+    def __init__(self, target: Target, kind: Kind, outer: Context, base: Context) -> None:
         self.target: Target | None = target
         self.kind: Kind = kind
         self.outer = outer
         self.base = base
+        self.inner: Context | None = None
         self.before = _before(outer)
         self.thread = threading.get_ident()
         self.loop: asyncio.AbstractEventLoop | None = None
         self.frame: FrameType | None = None
-        self.owner = ""
         self.task: weakref.ref[asyncio.Task[Any]] | None = None
         self.suspends = True
         self.marker: object = _ABSENT
-        if owned:
-            self._look_around()
 
-    def _look_around(self) -> None:
+    def look_around(self, called: stack.Caller | None) -> None:
         """Find out what owns the body, and where it runs."""
         loop = self.loop = current_loop()
         task = None if loop is None else asyncio.current_task(loop)
         # A start callback that is a task of its own says nothing about the body's task.
-        frame, alone = stack.owner(task)
+        frame, alone = stack.owner(task, called)
         self.frame = None if _flag_only else frame
         self.task = None if task is None or alone else weakref.ref(task)
         if frame is None:
-            self.owner, engine, self.suspends = "", False, alone
+            engine, self.suspends = False, alone
         else:
             function = stack.about(frame)
-            self.owner, engine = function.module, function.engine
+            engine = function.engine
             self.suspends = alone or function.suspends or (function.coroutine and self.task is None)
         self.marker = _marker() if engine and self.kind in _MARKED else _ABSENT
 
@@ -139,6 +137,7 @@ def enter(
     kind: Kind,
     outer: Context | None = None,
     decorate: Callable[[Context], Context] | None = None,
+    called: stack.Caller | None = None,
 ) -> Body:
     """Make *target*'s span the current one inside the body that starts now; call it in the start callback.
 
@@ -147,6 +146,7 @@ def enter(
         kind: What it is; decides how tasks the caller made are told from tasks the body made.
         outer: The current context as `here` gave it, to save asking again.
         decorate: Given the context from before, returns the one the body should have (request metadata, baggage).
+        called: Who called the start callback as ``stack.caller`` gave it, to save looking again.
 
     Returns:
         The body, to be handed to `leave`.
@@ -154,7 +154,9 @@ def enter(
     outer = here() if outer is None else outer
     base = outer if decorate is None else decorate(outer)
     body = Body(target, kind, outer, base)
-    attach(Context({**base, _BODY: body, _SPAN: LiveSpan(body)}))
+    body.look_around(called)
+    body.inner = Context({**base, _BODY: body, _SPAN: LiveSpan(body)})
+    attach(body.inner)
     return body
 
 
@@ -163,7 +165,7 @@ def alone(target: Target, *, kind: Kind, outer: Context) -> Body:
 
     Nobody is inside of it but who visits it (`visit`), and only its own end ends it.
     """
-    return Body(target, kind, outer, outer, owned=False)
+    return Body(target, kind, outer, outer)
 
 
 def apart(body: Body) -> Body:
@@ -193,6 +195,7 @@ def leave(body: Body) -> None:
     innermost = _body_in(current)
     if innermost is not None and innermost.target is None:
         attach(_healed(current))
+    body.inner = None  # it refers to the body
 
 
 def here() -> Context:
@@ -286,11 +289,6 @@ def finished(body: Body, *, ended: Body | None = None) -> bool:
     return ended is not None and ended.task is not None and ended.task() is task
 
 
-def owner_module(body: Body) -> str:
-    """Return the name of the module whose function owns the run, such as ``langgraph.pregel.main``; "" if unknown."""
-    return body.owner
-
-
 def use_flag_only(*, on: bool) -> None:
     """Decide "inside or not" by whether the body is over alone; the only way where ``sys._getframe`` does not exist."""
     global _flag_only  # noqa: PLW0603 - one switch for the process
@@ -368,6 +366,8 @@ def _outside(context: Context) -> Context:
 
 def _without(body: Body, context: Context) -> Context:
     """Return *context* as if *body* had never been entered: its outer one, with what others put on top since."""
+    if context is body.inner:
+        return body.outer
     base = body.base
     added = {
         key: value

@@ -189,7 +189,8 @@ class MessageCache:
 
     def _forget(self, key: int, gone: weakref.ref[object]) -> None:
         known = self._known.get(key)
-        if known is not None and known[0] is gone:
+        # Another thread may have learnt a new message under the old one's id.
+        if known is not None and known[0] is gone:  # pragma: no branch
             del self._known[key]
 
 
@@ -200,10 +201,10 @@ def joined(fragments: Sequence[Fragment], limit: int) -> tuple[str, int]:
     """
     total = sum([fragment.size for fragment in fragments]) + len(fragments) + 1
     if total <= limit:
-        return "[" + ",".join([fragment.json or "" for fragment in fragments]) + "]", 0
+        return _listed([fragment.json or "" for fragment in fragments]), 0
     kept: list[str] = []
     room = limit - _NOTE_ROOM
-    for fragment in reversed(fragments):
+    for fragment in reversed(fragments):  # pragma: no branch - they do not all fit
         if fragment.size + 1 > room:
             break
         room -= fragment.size + 1
@@ -211,7 +212,16 @@ def joined(fragments: Sequence[Fragment], limit: int) -> tuple[str, int]:
     left_out = len(fragments) - len(kept)
     missing = sum([fragment.size for fragment in fragments[:left_out]])
     note = _NOTE % (left_out, "" if left_out == 1 else "s", missing)
-    return "[" + ",".join([note, *reversed(kept)]) + "]", missing
+    return _listed([note, *reversed(kept)]), missing
+
+
+def _listed(items: list[str]) -> str:
+    """Return JSON *items* as a JSON array; a long history is copied once, not again for its brackets."""
+    if not items:
+        return "[]"
+    items[0] = f"[{items[0]}"
+    items[-1] += "]"
+    return ",".join(items)
 
 
 _NOTE: Final = '{"role":"system","parts":[{"type":"text","content":"[TRUNCATED: %d message%s, %d bytes]"}]}'

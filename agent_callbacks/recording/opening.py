@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from agent_callbacks.recording.messages import Fragment
     from agent_callbacks.recording.recorder import Recorder
+    from agent_callbacks.recording.stack import Caller
 
 __all__ = ["Opening"]
 
@@ -59,7 +60,14 @@ class Opening(Closing):
     # --- start ---------------------------------------------------------------------------------------------------
 
     def start(
-        self, key: Key | None, parent_key: Key | None, value: Start, at: int | None = None, *, alone: bool = False
+        self,
+        key: Key | None,
+        parent_key: Key | None,
+        value: Start,
+        at: int | None = None,
+        *,
+        alone: bool = False,
+        called: Caller | None = None,
     ) -> None:
         """Open an operation.
 
@@ -69,6 +77,7 @@ class Opening(Closing):
             value: What starts.
             at: When, in nanoseconds of Unix time; now unless given.
             alone: Whether what starts has no body that the caller is about to run: it spans several calls.
+            called: Who called the callback as ``stack.caller`` gave it, to save looking again.
         """
         now = at or time.time_ns()
         if parent_key is None and self._given is None and self.enabled:
@@ -81,9 +90,16 @@ class Opening(Closing):
         if parent is None or parent.body is not live.innermost(current):
             current = self._without_lingering()
         if parent is not None and not alone and self._is_hidden(value, parent, current):
-            self._start_hidden(Operation(cast("Recorder", self), key, parent, value, now), parent, current)
+            self._start_hidden(Operation(cast("Recorder", self), key, parent, value, now), parent, current, called)
             return
-        self._start_shown(key, parent_key, parent, value, now, current, alone=alone)
+        operation = self._start_shown(key, parent_key, parent, value, now, current)
+        kind = _KINDS.get(type(value), "chain")
+        if alone:
+            operation.body = live.alone(operation, kind=kind, outer=current)
+        else:
+            operation.body = live.enter(operation, kind=kind, outer=current, called=called)
+        if operation.parent is None:
+            self._root_opened(operation)
 
     def _without_lingering(self) -> Context:
         """Close what was cancelled without a word in this task, and return the current context."""
@@ -103,36 +119,31 @@ class Opening(Closing):
         value: Start,
         now: int,
         current: Context,
-        *,
-        alone: bool,
-    ) -> None:
+    ) -> Operation:
         """Open an operation that may have a span of its own, or whose place has to be looked for."""
-        context = live.parent_context(None if parent is None else parent.body, current)
+        inside = parent is not None and live.is_in(parent.body, current)
+        context = current if inside else live.parent_context(None if parent is None else parent.body, current)
         late = None if parent is not None or parent_key is None else self.shared.ended.get(parent_key)
         if parent is None and late is None:
             parent = self._ambient(context)
         operation = Operation(cast("Recorder", self), key, parent, value, now)
-        if parent is not None and (nearest := trace.get_current_span(context)) is not parent.span():
-            operation.user_span = nearest
+        if parent is not None:
+            nearest = live.users_span(context) if inside else trace.get_current_span(context)
+            operation.user_span = None if nearest is parent.span() else nearest
         self._ask_who(operation, context)
         self._place(operation, context, late)
         self._open[key] = operation
         if parent is not None:
             parent.children[key] = operation
-        kind = _KINDS.get(type(value), "chain")
-        enter = live.alone if alone else live.enter
-        operation.body = enter(operation, kind=kind, outer=current)
-        if parent is None:
-            self._root_opened(operation)
+        return operation
 
-    def _start_hidden(self, operation: Operation, parent: Operation, current: Context) -> None:
+    def _start_hidden(self, operation: Operation, parent: Operation, current: Context, called: Caller | None) -> None:
         """Open what has no span of its own, in its parent's body: half of what happens in a graph."""
-        span = live.users_span(current)
-        if span is not None and span is not parent.span():
-            operation.user_span = span
+        nearest = live.users_span(current)
+        operation.user_span = None if nearest is parent.span() else nearest
         self._ask_who(operation, current)
         self._open[operation.key] = parent.children[operation.key] = operation
-        operation.body = live.enter(operation, kind="chain", outer=current)
+        operation.body = live.enter(operation, kind="chain", outer=current, called=called)
 
     def _is_new(self, key: Key) -> bool:
         """Say whether *key* is to be recorded; one that another handler reported first is remembered as repeated."""
@@ -228,7 +239,7 @@ class Opening(Closing):
         """Put a model call of the agent itself into its step, opening the step if it is a new one."""
         scope = agent.agent
         if scope is None:
-            return
+            return  # pragma: no cover - said for the type checker
         if value.decision is None:
             operation.prompt = prompt_of(value, operation.prompt_chars)
         with self.shared.lock:
@@ -314,7 +325,7 @@ class Opening(Closing):
                 self.writer.link(span, *link)
 
     def _root_opened(self, operation: Operation) -> None:
-        if operation.own_span is not None:
+        if operation.own_span is not None:  # pragma: no branch - a root has one
             self.last_root = operation.own_span.get_span_context()
         self._watch_task(operation)
         request = operation.request

@@ -12,15 +12,15 @@ import dis
 import inspect
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import CodeType, FrameType
 
 __all__ = [
-    "KNOWN", "about", "current_loop", "current_task", "in_thread", "is_engine", "on_stack", "owner",
-    "owner_kinds", "owner_locals", "owner_name", "ran_out", "run_by_engine",
+    "KNOWN", "UNKNOWN", "Caller", "about", "caller", "current_loop", "current_task", "in_thread", "is_engine",
+    "kinds_of", "module_of", "on_stack", "owner", "owner_locals", "ran_out", "run_by_engine",
 ]  # fmt: skip
 
 # Both are documented, and both may be missing outside of CPython.
@@ -43,6 +43,10 @@ _STARTERS: Final = {
     "event": "llama_index_instrumentation.",
 }
 
+Caller: TypeAlias = "tuple[FrameType | None, FrameType | None]"
+"""Who called a start callback: the frame that owns the run, and the outermost of those that only tell of its start."""
+UNKNOWN: Final[Caller] = (None, None)
+
 # In asyncio's ``__all__``; ``get_running_loop`` raises where there is none, which costs ten times as much.
 current_loop: Final = asyncio._get_running_loop  # noqa: SLF001
 
@@ -53,14 +57,13 @@ def current_task() -> asyncio.Task[Any] | None:
     return None if loop is None else asyncio.current_task(loop)
 
 
-def owner(task: asyncio.Task[Any] | None) -> tuple[FrameType | None, bool]:
-    """Return the frame that owns the run whose start callback asks, and whether that callback is a task of its own.
+def caller() -> Caller:
+    """Return who called the start callback that asks.
 
-    Args:
-        task: The running task. ``abatch`` gathers its start callbacks as tasks; who owns those runs cannot be seen.
+    The nearer to it, the fewer frames have to be looked at. The first two only tell in any case: a callback and its
+    guard, or ``owner`` and what is about to enter a body.
     """
-    at = _asker()
-    last = at
+    last = at = None if _getframe is None else _getframe(3)
     while at is not None:
         code = at.f_code
         known = _known.get(id(code))
@@ -70,10 +73,21 @@ def owner(task: asyncio.Task[Any] | None) -> tuple[FrameType | None, bool]:
             break
         last = at
         at = at.f_back
+    return at, last
+
+
+def owner(task: asyncio.Task[Any] | None, called: Caller | None = None) -> tuple[FrameType | None, bool]:
+    """Return the frame that owns the run whose start callback asks, and whether that callback is a task of its own.
+
+    Args:
+        task: The running task. ``abatch`` gathers its start callbacks as tasks; who owns those runs cannot be seen.
+        called: What ``caller`` returned to the callback, to save looking again.
+    """
+    frame, last = called or caller()
     if task is None:
-        return at, False
+        return frame, False
     alone = getattr(task.get_coro(), "cr_frame", None) is last
-    return (None if alone else at), alone
+    return (None if alone else frame), alone
 
 
 def on_stack(frame: FrameType | None) -> bool:
@@ -122,25 +136,30 @@ def is_engine(module: str) -> bool:
     return module.partition(".")[0] in _ENGINES
 
 
-def owner_name() -> str:
-    """Return the module of the function that owns the run whose start callback asks; "" if unknown."""
-    frame, _ = owner(None)
+def module_of(called: Caller) -> str:
+    """Return the module of the function that owns the run; "" if unknown."""
+    frame, _ = called
     return "" if frame is None else about(frame).module
 
 
-def owner_kinds() -> tuple[str, ...]:
+def kinds_of(called: Caller) -> tuple[str, ...]:
     """Return the class names, the most special first, of the object whose method owns the run; none if unknown."""
-    return tuple(base.__name__ for base in type(owner_locals().get("self")).__mro__)
+    return tuple(base.__name__ for base in type(_locals(called).get("self")).__mro__)
 
 
 def owner_locals() -> Mapping[str, object]:
     """Return the local variables of the function that owns the run whose start callback asks; none if unknown."""
-    frame, _ = owner(None)
+    return _locals(caller())
+
+
+def _locals(called: Caller) -> Mapping[str, object]:
+    frame, _ = called
     return {} if frame is None else frame.f_locals
 
 
 def _asker() -> FrameType | None:
-    return None if _getframe is None else _getframe(1)
+    """Return the frame of who called our caller."""
+    return None if _getframe is None else _getframe(2)
 
 
 def _reaches(at: FrameType | None, frame: FrameType | None) -> bool:

@@ -14,8 +14,10 @@ Three things must not open a step of their own:
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final
+
+from agent_callbacks.recording.values import frozen
 
 __all__ = [
     "Level", "ModelPlace", "StepState", "asked_tools", "model_failed", "place_decided", "place_model", "place_tool",
@@ -27,7 +29,7 @@ _MAX_CALLS_OF_A_BRANCH: Final = 256
 _MAX_TOOL_CALLS: Final = 256
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Level:
     """One graph above a model call: its superstep, the branch taken there and the run of that branch's node."""
 
@@ -36,7 +38,7 @@ class Level:
     run: Hashable
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Branch:
     """The steps one branch of a superstep has asked for so far; ``seen`` of them in the branch's current run."""
 
@@ -46,22 +48,22 @@ class _Branch:
 
 
 _Branches = dict[str, _Branch]
-_Supersteps = tuple[tuple[Hashable, _Branches], ...]
+_Supersteps = dict[Hashable, _Branches]
 _NO_BRANCHES: Final[_Branches] = {}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepState:
     """What one agent run has decided so far."""
 
     last: int = 0
-    supersteps: _Supersteps = ()
+    supersteps: _Supersteps = field(default_factory=_Supersteps)
     failed: tuple[Hashable, int] | None = None
     decided: tuple[Hashable, int] | None = None
     tools: dict[str, int] = field(default_factory=dict[str, int])
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModelPlace:
     """The step a model call belongs to, and which attempt at it this is (1 is the first)."""
 
@@ -93,7 +95,7 @@ def place_model(
     supersteps = state.supersteps
     for level, branch in branches:
         supersteps = _remember(supersteps, level, branch, index)
-    placed = replace(state, last=max(state.last, index), supersteps=supersteps, failed=None)
+    placed = StepState(max(state.last, index), supersteps, None, state.decided, state.tools)
     return placed, ModelPlace(index, 2 if replayed else 1)
 
 
@@ -118,7 +120,7 @@ def _repeated(state: StepState, prompt: Hashable, attempt: int) -> int | None:
 
 
 def _branch(state: StepState, level: Level) -> _Branch:
-    known = _branches(state.supersteps, level).get(level.branch)
+    known = state.supersteps.get(level.superstep, _NO_BRANCHES).get(level.branch)
     if known is None:
         return _Branch(level.run)
     return known if known.run == level.run else _Branch(level.run, known.indices)
@@ -135,17 +137,10 @@ def _replayed(branches: list[tuple[Level, _Branch]]) -> int | None:
 def _in_other_branch(state: StepState, branches: list[tuple[Level, _Branch]]) -> int | None:
     """Return the step another branch of the same superstep has at this point."""
     for level, branch in branches:
-        for name, other in _branches(state.supersteps, level).items():
+        for name, other in state.supersteps.get(level.superstep, _NO_BRANCHES).items():
             if name != level.branch and branch.seen < len(other.indices):
                 return other.indices[branch.seen]
     return None
-
-
-def _branches(supersteps: _Supersteps, level: Level) -> _Branches:
-    for superstep, branches in supersteps:
-        if superstep == level.superstep:
-            return branches
-    return _NO_BRANCHES
 
 
 def _remember(supersteps: _Supersteps, level: Level, branch: _Branch, index: int) -> _Supersteps:
@@ -154,9 +149,11 @@ def _remember(supersteps: _Supersteps, level: Level, branch: _Branch, index: int
     if seen >= _MAX_CALLS_OF_A_BRANCH:
         return supersteps
     grown = _Branch(level.run, (*branch.indices[:seen], index, *branch.indices[seen + 1 :]), seen + 1)
-    branches = {**_branches(supersteps, level), level.branch: grown}
-    others = [entry for entry in supersteps[-_MAX_SUPERSTEPS + 1 :] if entry[0] != level.superstep]
-    return (*others, (level.superstep, branches))
+    kept = dict(supersteps)
+    kept[level.superstep] = {**kept.pop(level.superstep, _NO_BRANCHES), level.branch: grown}
+    if len(kept) > _MAX_SUPERSTEPS:
+        del kept[next(iter(kept))]
+    return kept
 
 
 def model_failed(state: StepState, prompt: Hashable, index: int) -> StepState:
@@ -171,7 +168,7 @@ def asked_tools(state: StepState, index: int, call_ids: tuple[str, ...]) -> Step
     tools = {**state.tools, **dict.fromkeys(call_ids, index)}
     while len(tools) > _MAX_TOOL_CALLS:
         del tools[next(iter(tools))]
-    return replace(state, tools=tools)
+    return StepState(state.last, state.supersteps, state.failed, state.decided, tools)
 
 
 def place_tool(state: StepState, call_id: str | None, current: int) -> int:

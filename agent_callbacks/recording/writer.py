@@ -6,7 +6,6 @@ Nothing else in this package calls a span's mutators; ``live.py`` forwards what 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import orjson
@@ -34,6 +33,7 @@ from agent_callbacks.recording.values import (
     ToolCall,
     ToolResult,
     Usage,
+    frozen,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ _MAX_STATUS: Final = 2048
 _MAX_EVENT: Final = 16 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepStart:
     """A step is about to open."""
 
@@ -176,7 +176,7 @@ class SpanWriter(Cleaning):
             case AgentRun():
                 found = attribute.agent_run(name, self)
                 return namer.agent_run(name), SpanKind.INTERNAL, found, name and self.text(name), "AGENT"
-            case ChainRun():
+            case ChainRun():  # pragma: no branch - there is no other kind
                 if name is not None:
                     return namer.node(name), SpanKind.INTERNAL, attribute.node(name, self), None, "CHAIN"
                 found = attribute.chain_run(opening, self)
@@ -401,7 +401,7 @@ class SpanWriter(Cleaning):
                 found = attribute.retrieval_result(value)
                 if rank >= _ALL:
                     found.update(self._documents(value))
-            case RunResult():
+            case RunResult():  # pragma: no branch - there is no other kind
                 if rank >= _ALL and self._bridged and value.output is not None:
                     found[keys.OUTPUT_VALUE] = self._state(value.output, last=True)
         return found

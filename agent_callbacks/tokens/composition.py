@@ -98,11 +98,9 @@ class Composition:
             cache_read: Those read from a cache; None where nothing is reported.
         """
         text = self.text.total
-        wrapped = self.wrapped[0]
         if reported is None:
-            return Split(self.text + wrapped, None, _ESTIMATED, mismatch=False, assumed=self.assumed)
-        if len(self.wrapped) > 1:
-            wrapped = min(self.wrapped, key=lambda around: abs(reported - text - around.total))
+            return Split(self.text + self.wrapped[0], None, _ESTIMATED, mismatch=False, assumed=self.assumed)
+        wrapped = min(self.wrapped, key=lambda around: abs(reported - text - around.total))
         found = reconciled(
             Estimate(self.text, wrapped), reported,
             certain=self.exact and not self.assumed, exact=self.exact, media=self.media,
@@ -138,7 +136,7 @@ def composed(
     return Composition(
         segments,
         Buckets(*text),
-        tuple([_wrapped(weights, tools, form) for form in formats]),
+        tuple(_wrapped(weights, tools, formats)),
         exact,
         assumed,
         any(weight.media for weight in weights),
@@ -156,12 +154,16 @@ def _segments(weights: Sequence[Weight]) -> Iterator[tuple[int, int]]:
         acting = weight.acts
 
 
-def _wrapped(weights: Sequence[Weight], tools: ToolWeight | None, form: Format) -> Buckets:
-    counts = [0] * len(BUCKETS)
+def _wrapped(weights: Sequence[Weight], tools: ToolWeight | None, formats: Sequence[Format]) -> Iterator[Buckets]:
+    """Yield what is wrapped around the text in each of *formats*."""
+    messages, names = [0] * len(BUCKETS), [0] * len(BUCKETS)
     for weight in weights:
-        counts[weight.bucket] += form.message + form.name * weight.named
-    if tools is not None:
-        counts[TOOL_SCHEMAS] += form.with_tools + getattr(tools, form.tools)
-    if form.priming:
-        counts[OTHER if not weights else weights[-1].bucket] += form.priming
-    return Buckets(*counts)
+        messages[weight.bucket] += 1
+        names[weight.bucket] += weight.named
+    last = weights[-1].bucket if weights else OTHER
+    for form in formats:
+        counts = [form.message * here + form.name * named for here, named in zip(messages, names, strict=True)]
+        counts[last] += form.priming
+        if tools is not None:
+            counts[TOOL_SCHEMAS] += form.with_tools + getattr(tools, form.tools)
+        yield Buckets(*counts)

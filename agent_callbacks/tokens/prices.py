@@ -11,9 +11,8 @@ import logging
 import os
 import re
 import threading
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from agent_callbacks.tokens import overrides
 from agent_callbacks.tokens.overrides import PricesError
@@ -44,8 +43,7 @@ _KEYS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """What was called: everything a price depends on but the tokens.
 
     ``model`` is what answered, ``asked`` what was asked for, which is tried where no price of the first is known;

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from agent_callbacks.recording.values import frozen
+
 if TYPE_CHECKING:
     from agent_callbacks.recording.values import Usage
 
@@ -24,7 +26,7 @@ def flat(price: Decimal) -> Amount:
     return ((-1, price),)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cost:
     """What one or more calls cost, in USD, by the kind of token; the parts do not overlap."""
 
@@ -89,6 +91,8 @@ class Rate:
         long = (usage.cache_write_1h or 0) if self.cache_write_1h else 0
         write = max((usage.cache_write or 0) - long, 0) if self.cache_write else 0
         thought = (usage.reasoning or 0) if self.reasoning else 0
+        if not (read or long or write or thought):
+            return Cost(_charge(self.input, given, given), output=_charge(self.output, made, given))
         return Cost(
             _charge(self.input, max(given - read - write - long, 0), given),
             _charge(self.cache_read, read, given),

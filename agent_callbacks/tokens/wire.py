@@ -32,17 +32,20 @@ class Format:
     tools: Literal["typescript", "json", "spaced"]
 
 
-_OPENAI: Final = Format(4, 1, 3, 0, "typescript")
-_HEADERS_AND_JSON: Final = Format(4, 1, 3, 0, "json")
-_TEXT_AND_JSON: Final = Format(0, 0, 0, 0, "json")
-_TEXT_AND_SPACED: Final = Format(0, 0, 0, 0, "spaced")
-_ANTHROPIC: Final = Format(4, 0, 3, 346, "json")
+_HEADERS: Final = (4, 1, 3, 0)
+_BARE: Final = (0, 0, 0, 0)
+# What counts as OpenAI does, what counts headers but sends JSON, and what counts the text alone.
+_TYPESCRIPT: Final = (Format(*_HEADERS, "typescript"),)
+_JSON: Final = (Format(*_HEADERS, "json"), Format(*_HEADERS, "spaced"))
+_ALONE: Final = (Format(*_BARE, "json"), Format(*_BARE, "spaced"), Format(*_BARE, "typescript"))
+_ANTHROPIC: Final = (Format(4, 0, 3, 346, "json"), *_JSON, *_ALONE)
+_OPENAI: Final = (*_TYPESCRIPT, *_JSON, *_ALONE)
+_ANY: Final = (*_JSON, *_TYPESCRIPT, *_ALONE)
 _FORMATS: Final[Mapping[str, tuple[Format, ...]]] = {
-    "openai": (_OPENAI, _HEADERS_AND_JSON, _TEXT_AND_JSON, _TEXT_AND_SPACED),
-    "azure.ai.openai": (_OPENAI, _HEADERS_AND_JSON, _TEXT_AND_JSON, _TEXT_AND_SPACED),
-    "anthropic": (_ANTHROPIC, _HEADERS_AND_JSON, _TEXT_AND_JSON),
+    "openai": _OPENAI,
+    "azure.ai.openai": _OPENAI,
+    "anthropic": _ANTHROPIC,
 }
-_ANY: Final = (_HEADERS_AND_JSON, _OPENAI, _TEXT_AND_JSON, _TEXT_AND_SPACED)
 
 
 def formats(provider: str | None, *, known: bool) -> tuple[Format, ...]:
@@ -52,7 +55,7 @@ def formats(provider: str | None, *, known: bool) -> tuple[Format, ...]:
         provider: The conventions' name.
         known: Whether the model is one of OpenAI's, whoever serves it.
     """
-    return _FORMATS.get(provider or "") or (_FORMATS["openai"] if known else _ANY)
+    return _FORMATS.get(provider or "") or (_OPENAI if known else _ANY)
 
 
 def json_schemas(tools: Iterable[object], *, spaced: bool = False) -> str:

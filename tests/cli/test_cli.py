@@ -323,6 +323,14 @@ class TestTerminal:
             cli.main()
         assert (1, "agent-callbacks: gone\n") == (stopped.value.code, capsys.readouterr().err)
 
+    def test_no_output_that_fails(self, monkeypatch, capsys):
+        """Started without an output at all, there is nothing to drop."""
+        monkeypatch.setattr(sys, "stdout", None)
+        monkeypatch.setattr(root, "main", lambda **_: (_ for _ in ()).throw(OSError("gone")))
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        assert (1, "agent-callbacks: gone\n") == (stopped.value.code, capsys.readouterr().err)
+
     def test_width_without_output(self, monkeypatch):
         """Without an output it is drawn as without a terminal."""
         monkeypatch.setattr(sys, "stdout", None)

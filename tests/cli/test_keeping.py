@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from agent_callbacks.analysis import Span, load
 from agent_callbacks.analysis.otlp_writing import document, line
 from agent_callbacks.analysis.sdk import readable
-from agent_callbacks.cli import export
+from agent_callbacks.cli import export, importing
 from agent_callbacks.cli.root import root
 from agent_callbacks.convention import keys
 from agent_callbacks.store.write import StoreExporter
@@ -246,6 +246,13 @@ class TestImport:
         given = "\n".join(foreign().replace(THREE, f"{number:032x}") for number in range(1, 6))
         done = run("import", "-", "--store", str(tmp_path / "traces.db"), given=given)
         assert "5 traces imported, 5 spans\n" == done.stdout
+
+    def test_a_large_file(self, tmp_path, monkeypatch):
+        """What is read is stored in batches: memory does not grow with the file."""
+        monkeypatch.setattr(importing, "_BATCH", 1)
+        done = run("import", "-", "--store", str(tmp_path / "t.db"), given=foreign())
+        assert 0 == done.exit_code
+        assert load(tmp_path / "t.db")
 
     @pytest.mark.logs_expected
     def test_faults(self, tmp_path):

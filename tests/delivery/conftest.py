@@ -36,6 +36,7 @@ class Receiver:
     kind: str = "application/x-protobuf"
     headers: dict[str, str] = field(default_factory=dict)
     refusal: bytes = b""
+    garbage: bool = False
     hangs: bool = False
     names: list[str] = field(default_factory=list)
     release: threading.Event = field(default_factory=threading.Event)
@@ -50,6 +51,8 @@ class Receiver:
 
     def reply(self) -> bytes:
         """Return the body of a 200."""
+        if self.garbage:
+            return b"\xff"
         response = ExportTraceServiceResponse()
         if self.rejected or self.complaint:
             response.partial_success.rejected_spans = self.rejected

@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from agent_callbacks.delivery.accounting import Answer, Counts, Destination, Ledger, Snapshot, flush_all
 from agent_callbacks.delivery.configure import configure
+from agent_callbacks.delivery.otlp import connection_cause
 from agent_callbacks.store import file
 from tests.features import GRPC_DETAILS
 
@@ -74,7 +75,7 @@ def test_an_accepted_batch_is_sent(receiver, monkeypatch):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
     with configure(store=False) as handle:
         record(3)
-        assert handle.flush(5)
+        assert handle.flush(30)
         assert Counts(sent=3) == handle.delivery["otlp"]
         assert ["span 0", "span 1", "span 2"] == receiver.names
 
@@ -148,7 +149,7 @@ def test_the_certificate_meant_for_the_receiver_counts(secure_receiver, authorit
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", authority_file)
     with configure(store=False) as handle:
         record(2)
-        assert handle.flush(5)
+        assert handle.flush(30)
         assert Counts(sent=2) == handle.delivery["otlp"]
 
 
@@ -158,7 +159,7 @@ def test_the_bundle_of_the_process_counts_without_one(secure_receiver, authority
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", secure_receiver.url)
     with configure(store=False) as handle:
         record(2)
-        assert handle.flush(5)
+        assert handle.flush(30)
 
 
 @pytest.mark.logs_expected
@@ -170,6 +171,21 @@ def test_spans_the_receiver_rejects_are_not_sent(receiver, monkeypatch):
         record(3)
         assert not handle.flush(5)
         assert Counts(sent=1, failed={"rejected": 2}) == handle.delivery["otlp"]
+
+
+def test_an_answer_that_cannot_be_read_is_a_success(receiver, monkeypatch):
+    """A 200 is a 200, whatever stands in its body."""
+    receiver.garbage = True
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+    with configure(store=False) as handle:
+        record(2)
+        assert handle.flush(30)
+        assert Counts(sent=2) == handle.delivery["otlp"]
+
+
+def test_an_error_of_no_known_kind_is_named_by_its_type():
+    """Its text may be personal."""
+    assert "error: LookupError" == connection_cause(LookupError("bob@example.com"))
 
 
 @pytest.mark.logs_expected
@@ -238,7 +254,7 @@ def test_grpc_delivers(grpc_url, over_grpc):
     over_grpc(grpc_url())
     with configure(store=False) as handle:
         record(2)
-        assert handle.flush(5)
+        assert handle.flush(30)
         assert Counts(sent=2) == handle.delivery["otlp"]
 
 
@@ -305,7 +321,7 @@ def test_where_no_thread_can_be_had_the_flush_runs_here(place_of, monkeypatch):
 
     record(2, provider)
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    assert flush_all([place], 5)
+    assert flush_all([place], 30)
     assert Counts(sent=2) == place.ledger.counts
 
 
@@ -320,7 +336,7 @@ def test_flushes_against_a_stalled_receiver_share_a_thread(place_of):
         assert not flush_all([place], 0.01)
     assert threading.active_count() <= before + 1
     receiver.open.set()
-    assert flush_all([place], 5)
+    assert flush_all([place], 30)
 
 
 @pytest.mark.logs_expected
@@ -369,7 +385,7 @@ def test_unsampled_spans_do_not_count(place_of):
     provider = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
     provider.add_span_processor(place)
     record(2, provider)
-    assert flush_all([place], 5)
+    assert flush_all([place], 30)
     assert Counts() == place.ledger.counts
 
 
@@ -403,12 +419,12 @@ def test_a_forked_child_starts_from_zero_with_a_receiver_of_its_own():
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(place)
     record(2, provider)
-    assert flush_all([place], 5)
+    assert flush_all([place], 30)
     place.renew()
     assert Counts() == place.ledger.counts
     assert 1 == len(opened)
     record(1, provider)
-    assert flush_all([place], 5)
+    assert flush_all([place], 30)
     place.shutdown()
     assert [2, 1] == [receiver.sent for receiver in opened]
     assert [False, True] == [receiver.closed for receiver in opened]

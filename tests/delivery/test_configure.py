@@ -51,7 +51,7 @@ def test_it_creates_the_global_provider_and_the_store(tmp_path):
     """Without a provider, one is made and set, and its spans are in the store, sanitized."""
     with configure(service_name="support", store=tmp_path / "t.db") as handle:
         span = record("call bob@example.com")
-        assert handle.flush(5)
+        assert handle.flush(30)
         assert tmp_path / "t.db" == handle.store_path
     assert "support" == span.resource.attributes["service.name"]
     assert ["call [EMAIL]"] == stored(tmp_path / "t.db")
@@ -74,7 +74,7 @@ def test_the_default_store_is_where_the_variable_says(tmp_path, monkeypatch):
     monkeypatch.setenv("AGENT_CALLBACKS_STORE", str(tmp_path / "here" / "t.db"))
     with configure(store=False) as handle:
         record("one")
-        assert handle.flush(5)
+        assert handle.flush(30)
         assert handle.store_path is None
     assert [] == list(tmp_path.iterdir())
     with configure() as handle:
@@ -97,7 +97,7 @@ def test_otlp_and_store_are_counted_apart(tmp_path, receiver, monkeypatch):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", receiver.url + "/v1/traces")
     with configure(store=tmp_path / "t.db") as handle:
         record("one")
-        assert handle.flush(5)
+        assert handle.flush(30)
         delivery = handle.delivery
     assert (2, {}, 0, 0) == (delivery.sent, delivery.failed, delivery.dropped, delivery.queued)
     assert {"store": 1, "otlp": 1} == {name: counts.sent for name, counts in delivery.destinations.items()}
@@ -119,7 +119,7 @@ def test_an_unknown_protocol_is_said_and_the_default_used(receiver, monkeypatch,
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "carrier-pigeon")
     with configure(store=False) as handle:
         record("one")
-        assert handle.flush(5)
+        assert handle.flush(30)
     (logged,) = nothing_logged.kept
     assert "OTEL_EXPORTER_OTLP_PROTOCOL" in logged.getMessage()
     assert "pigeon" not in logged.getMessage()
@@ -149,7 +149,7 @@ def test_a_standing_provider_is_added_to(standing, tmp_path, receiver, monkeypat
     for _ in range(2):
         with configure(store=tmp_path / "t.db") as handle:
             record("one")
-            assert handle.flush(5)
+            assert handle.flush(30)
             assert ["store"] == list(handle.delivery.destinations)
     assert provider is trace.get_tracer_provider()
     assert 2 == len(exporter.get_finished_spans())
@@ -337,7 +337,7 @@ def test_a_resumed_run_is_linked_to_the_one_in_the_store(tmp_path, monkeypatch):
     given = {"callbacks": [AgentCallbackHandler()], "configurable": {"thread_id": "t-1"}, "metadata": {"user_id": "u"}}
     with configure(store=tmp_path / "t.db") as handle:
         graph.invoke({"messages": []}, given)
-        assert handle.flush(5)
+        assert handle.flush(30)
         monkeypatch.setattr(process, "_interrupted", process.Bounded(8))  # as another process would have it
         monkeypatch.setattr(closing, "_SEARCH_SECONDS", 10.0)
         graph.invoke(Command(resume="yes"), given)

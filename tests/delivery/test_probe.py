@@ -8,8 +8,11 @@ from contextlib import closing
 
 import grpc
 import pytest
+import requests
 from google.rpc.status_pb2 import Status
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
+from agent_callbacks.delivery import otlp
 from agent_callbacks.delivery.probe import probe
 
 
@@ -68,6 +71,17 @@ def test_a_status(probed, receiver, status, kind):
     outcome = probed(receiver.url)
     assert (False, kind) == (outcome.delivered, outcome.explanation.kind)
     assert outcome.explanation.way_out
+
+
+def test_what_was_answered_before_time_ran_out_counts(receiver):
+    """A repetition that is given up before it is sent takes nothing back."""
+    receiver.status = 502
+    reply = otlp.Reply()
+    with otlp.observed_session(reply) as session:
+        session.post(receiver.url, b"")
+        with pytest.raises(ValueError, match="timeout"):
+            session.post(receiver.url, b"", timeout=0)
+    assert "502" == reply.failure()
 
 
 def test_a_rate_limit_that_says_how_long(probed, receiver):
@@ -145,6 +159,16 @@ def test_a_silent_receiver(probed, receiver):
     """A receiver that takes the request and never answers is a timeout."""
     receiver.hangs = True
     assert "timeout" == probed(receiver.url).explanation.kind
+
+
+def test_an_exporter_that_lets_its_error_out(probed, closed_port, monkeypatch):
+    """Older exporters raise what newer ones return; either is explained."""
+
+    def refuse(self, spans):
+        raise requests.ConnectionError(ConnectionRefusedError(111, "Connection refused"))
+
+    monkeypatch.setattr(OTLPSpanExporter, "export", refuse)
+    assert "refused" == probed(closed_port).explanation.kind
 
 
 def test_a_proxy_that_leads_nowhere(probed, receiver, closed_port, monkeypatch):

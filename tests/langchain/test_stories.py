@@ -18,7 +18,7 @@ from langgraph.types import Command, RetryPolicy, Send, interrupt
 
 from agent_callbacks import AgentCallbackHandler, Settings
 from agent_callbacks.analysis.trace import load
-from tests.features import INJECTED_STATE, MODEL_RETRIES
+from tests.features import INJECTED_STATE, MODEL_RETRIES, SUMMARIES_BY_TRIGGER, TOLD_INTERRUPTS, UNTRACED_EDGES
 from tests.langchain.models import ScriptedChat
 from tests.langchain.stories import USER, asks, question, says
 
@@ -302,10 +302,10 @@ agent.run.support
 def test_the_frameworks_own_calls_open_no_step(handler: AgentCallbackHandler, spans: Spans) -> None:
     """A summary is the middleware's call: it belongs to the run, not to a decision."""
     summary = ScriptedChat(script=[says("short")], repeat=True)
-    agent = support(
-        says("done"),
-        middleware=[SummarizationMiddleware(model=summary, trigger=("messages", 1), keep=("messages", 1))],
-    )
+    often: dict[str, Any] = {"trigger": ("messages", 1), "keep": ("messages", 1)}
+    if not SUMMARIES_BY_TRIGGER.there:
+        often = {"max_tokens_before_summary": 1, "messages_to_keep": 1}
+    agent = support(says("done"), middleware=[SummarizationMiddleware(model=summary, **often)])
     history = {"messages": [{"role": "user", "content": f"message {n}"} for n in range(6)]}
     agent.invoke(history, config(handler))
     assert (
@@ -359,6 +359,7 @@ agent.run.careful
     assert {span.status.status_code.name for span in spans.finished()} == {"UNSET"}
 
 
+@TOLD_INTERRUPTS.needed
 def test_a_static_breakpoint_interrupts(handler: AgentCallbackHandler, spans: Spans) -> None:
     """interrupt_before stops the graph without an exception; the outcome says so, and the resumed run links to it."""
     graph = StateGraph(MessagesState)
@@ -375,6 +376,7 @@ def test_a_static_breakpoint_interrupts(handler: AgentCallbackHandler, spans: Sp
     assert [link.context.span_id for link in second.links] == [first.context.span_id]
 
 
+@UNTRACED_EDGES.needed
 @pytest.mark.parametrize("how", ["invoke", "ainvoke"])
 async def test_nodes_that_are_shown_stand_beside_the_steps(how: str, spans: Spans) -> None:
     """A node may take several steps and begins before the one it takes: inside one it would outlive it."""

@@ -7,7 +7,6 @@ A path is given the value while the handler is installed, and does what a user's
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,52 +28,18 @@ from opentelemetry import trace
 from pydantic import BaseModel, ValidationError
 
 from agent_callbacks import request_metadata, span
-from tests.features import THINKING_BLOCKS, TOOL_CALL_BLOCKS, Feature
+from tests.features import THINKING_BLOCKS, TOOL_CALL_BLOCKS
 from tests.llamaindex.engines import WordRerank
 from tests.llamaindex.flows import Failing, My_Flow2, ask_human, with_model
 from tests.llamaindex.models import Line, ScriptedLLM, asks, says
+from tests.path import Expected, Paths, quietly
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-PATHS: Final[dict[str, Any]] = {}
-"""Name -> what is done."""
-IDENTITIES: Final[set[str]] = set()
-"""Paths into ids: only unmistakable forms are looked for there."""
-UNTOLD: Final[set[str]] = set()
-"""Paths that end nowhere: what is put in is not exported, sanitizer or not."""
-NEEDS: Final[dict[str, Feature]] = {}
-"""What the framework must have for a path to exist."""
+PATHS: Final = Paths()
+path = PATHS.enter
 HELLO: Final = [ChatMessage("hello")]
-
-
-def path(*, identity: bool = False, untold: bool = False, needs: Feature | None = None) -> Callable[[Any], Any]:
-    """Enter a function into the table."""
-
-    def enter(function: Any) -> Any:
-        name = function.__name__
-        assert name not in PATHS
-        PATHS[name] = function
-        if identity:
-            IDENTITIES.add(name)
-        if untold:
-            UNTOLD.add(name)
-        if needs:
-            NEEDS[name] = needs
-        return function
-
-    return enter
-
-
-class Expected(Exception):  # noqa: N818 - what a path raises on purpose
-    """What a path raises."""
-
-
-@contextlib.contextmanager
-def quietly(*more: type[BaseException]) -> Iterator[None]:
-    """Let what was raised on purpose pass."""
-    with contextlib.suppress(Expected, *more):
-        yield
 
 
 def model(*script: Any, **given: Any) -> ScriptedLLM:

@@ -443,6 +443,10 @@ class TestLoading:
 
     def test_another_encoding(self, spans: Spans, handler, monkeypatch):
         """An encoding that a model needs first in a call is loaded after it, and counts the next run."""
+        made = counting._Counters()
+        made._loaded[encoder.DEFAULT_ENCODING] = counting._counters.default
+        made._asked.add(encoder.DEFAULT_ENCODING)
+        monkeypatch.setattr(counting, "_counters", made)
         monkeypatch.setattr(counting, "_IDLE_SECONDS", (0.001, 0.002))
         chat = ScriptedChat(script=[says("hi", input_tokens=20)] * 2, model_name="gpt-4", provider="openai")
         chat.invoke(text(12), {"callbacks": [handler]})

@@ -23,7 +23,7 @@ class Words:
 
 WORDS = Counter("words", Words())
 OPENAI = formats("openai", known=True)
-BARE = OPENAI[2:3]
+BARE = OPENAI[3:4]
 
 
 def text(role: str, content: str, **more: object) -> dict[str, object]:

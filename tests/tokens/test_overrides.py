@@ -172,6 +172,8 @@ def test_setting_is_checked_where_it_is_made(file, tmp_path: Path):
     assert file(ENTRY) == Settings(prices=file(ENTRY)).prices
     with pytest.raises(PricesError, match="cannot be read"):
         Settings(prices=str(tmp_path / "gone.toml"))
+    with pytest.raises(PricesError, match="cannot be read"):
+        Settings.load({}, prices=str(tmp_path / "gone.toml"))
     with pytest.raises(TypeError, match=r"Settings\(prices=\.\.\.\): must be a path, not int"):
         Settings(prices=3)  # type: ignore[arg-type]
 

@@ -314,6 +314,23 @@ def test_nothing_is_loaded_unless_asked(library):
     assert not library.wait(0)
 
 
+def test_it_is_loaded_once_however_often_it_is_asked_for(library, monkeypatch):
+    """Who asks while it is being loaded waits for the same import."""
+    imports, go = [], threading.Event()
+
+    def blocked(self):
+        imports.append(threading.current_thread())
+        go.wait(20)
+        self.loaded = True
+
+    monkeypatch.setattr(prices._Library, "_import", blocked)
+    for _ in range(3):
+        library.load()
+    go.set()
+    assert library.wait(20)
+    assert 1 == len(imports)
+
+
 def test_what_was_not_known_is_known_once_loaded(library):
     """A model that was asked for too early is looked up again when the prices are there."""
     book = PriceBook()

@@ -20,6 +20,7 @@ from llama_index.llms.openai import OpenAI, OpenAIResponses
 from agent_callbacks import AgentEventHandler, Settings
 from agent_callbacks.convention import keys
 from tests.wire import openai_payload as payload
+from tests.wire.openai_chat import KEY, TOOL_CALLS, add, double, told_of_chat
 from tests.wire.server import Reply, frame
 from tests.wire.span import picked, stream_moments, tokens
 
@@ -29,9 +30,7 @@ if TYPE_CHECKING:
     from tests.conftest import Spans
     from tests.wire.server import WireServer
 
-KEY = "sk-proj-Wr1T3nF0rTh3T3stsAndN3v3rIssu3dByAnyb0dyAtA11xQ7"
 HI = [ChatMessage("hi")]
-TOOL_CALLS = [payload.tool_call("call_1", "add", a=1, b=2), payload.tool_call("call_2", "double", a=3)]
 
 pytestmark = pytest.mark.usefixtures("events")
 
@@ -44,16 +43,6 @@ async def llm(wire: WireServer) -> AsyncIterator[Callable[..., Any]]:
             clients = {"http_client": client, "async_http_client": async_client}
             where = {"api_base": f"{wire.url}/v1", "api_key": KEY, "max_retries": 0, "model": "gpt-4o-mini", **clients}
             yield lambda kind=OpenAI, **more: kind(**where | more)
-
-
-def add(a: int, b: int) -> int:
-    """Add two numbers."""
-    return a + b
-
-
-def double(a: int) -> int:
-    """Double a number."""
-    return 2 * a
 
 
 TOOLS = [FunctionTool.from_defaults(add), FunctionTool.from_defaults(double)]
@@ -87,24 +76,7 @@ def test_chat(wire, llm, spans: Spans):
     span = spans.attributes("llm.chat")
 
     assert ["llm.chat"] == spans.names()
-    assert {
-        keys.OPERATION_NAME: "chat",
-        keys.PROVIDER_NAME: "openai",
-        keys.REQUEST_MODEL: "gpt-4o-mini",
-        keys.REQUEST_TEMPERATURE: 0.5,
-        keys.REQUEST_MAX_TOKENS: 100,
-        keys.REQUEST_STOP_SEQUENCES: ("X",),
-        keys.REQUEST_SEED: 7,
-        keys.SERVER_ADDRESS: "127.0.0.1",
-        keys.SERVER_PORT: wire.port,
-        keys.RESPONSE_MODEL: payload.MODEL,
-        keys.RESPONSE_ID: "chatcmpl-wire1",
-        keys.RESPONSE_FINISH_REASONS: ("stop",),
-        keys.TOKENS_METHOD: "reconciled",
-        keys.USAGE_INPUT_TOKENS: 9,
-        keys.USAGE_OUTPUT_TOKENS: 4,
-        keys.OUTCOME: "success",
-    }.items() <= span.items()
+    assert told_of_chat(wire.port).items() <= span.items()
     assert keys.ERROR_TYPE not in span
 
 
