@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from agent_callbacks.analysis import cells
+from agent_callbacks.analysis.tokens import usage_estimated
 from agent_callbacks.analysis.tree import branch
 from agent_callbacks.convention import keys
 
@@ -38,7 +39,6 @@ _OUTPUT_KEYS: Final[Mapping[Kind, tuple[str, ...]]] = {
     "S": (keys.STEP_OUTPUT_TOKENS,),
     "M": (keys.USAGE_OUTPUT_TOKENS,),
 }
-_ESTIMATED: Final = "estimated"
 _FAILURE: Final = "failure"
 SYMBOLS: Final = {"interrupted": "‖", "cancelled": "⊘", "abandoned": "?"}
 """How a span may have ended that neither succeeded nor failed."""
@@ -111,12 +111,25 @@ def rows(trace: Trace, costs: Mapping[str, float] | None = None, latency: Latenc
     walked = list(trace.walk())
     parents = _parents([len(path) for _, path in walked])
     fates = [_fate(span) for span, _ in walked]
-    below = _failed_below([failed for failed, _ in fates], parents)
+    below = _counted_below([failed for failed, _ in fates], parents)
+    guesses = [usage_estimated(span) for span, _ in walked]
+    guessed = [bool(own or more) for own, more in zip(guesses, _counted_below(guesses, parents), strict=True)]
     waited = _waited([span.span_id for span, _ in walked], parents, latency)
     whole = max(1, trace.end_ns - trace.start_ns)
     known = costs or {}
     return [
-        _row(span, path, parents[at], fates[at], below[at], waited[at], known.get(span.span_id), trace.start_ns, whole)
+        _row(
+            span,
+            path,
+            parents[at],
+            fates[at],
+            below[at],
+            guessed[at],
+            waited[at],
+            known.get(span.span_id),
+            trace.start_ns,
+            whole,
+        )
         for at, (span, path) in enumerate(walked)
     ]
 
@@ -149,6 +162,7 @@ def _row(
     parent: int,
     fate: tuple[bool, str | None],
     failed_below: int,
+    estimated: bool,  # noqa: FBT001 - one of the values a row is made from
     waited: float | None,
     cost: float | None,
     start_ns: int,
@@ -173,7 +187,7 @@ def _row(
         end=end,
         input_tokens=_number(span, _INPUT_KEYS.get(kind, ())),
         output_tokens=_number(span, _OUTPUT_KEYS.get(kind, ())),
-        estimated=span.attributes.get(keys.TOKENS_METHOD) == _ESTIMATED,
+        estimated=estimated,
         cost=cost,
         waited=waited,
         failed=failed,
@@ -203,12 +217,12 @@ def _parents(depths: Sequence[int]) -> list[int]:
     return parents
 
 
-def _failed_below(failed: Sequence[bool], parents: Sequence[int]) -> list[int]:
-    """Return how many rows below each one failed; parents stand before their children."""
+def _counted_below(marked: Sequence[bool], parents: Sequence[int]) -> list[int]:
+    """Return how many rows below each one are marked; parents stand before their children."""
     below = [0] * len(parents)
     for place in range(len(parents) - 1, -1, -1):
         if (parent := parents[place]) >= 0:
-            below[parent] += below[place] + failed[place]
+            below[parent] += below[place] + marked[place]
     return below
 
 

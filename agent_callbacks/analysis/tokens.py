@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from agent_callbacks.analysis.span import Span
     from agent_callbacks.analysis.trace import Trace
 
-__all__ = ["CallTokens", "RunTokens", "StepTokens", "TokenReport", "token_report"]
+__all__ = ["CallTokens", "RunTokens", "StepTokens", "TokenReport", "token_report", "usage_estimated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,8 @@ class CallTokens:
     ``buckets`` and ``cached`` are None where the trace does not split the input; ``cache_read`` where no cache is
     reported. ``method`` is ``reported``, ``reconciled`` or ``estimated``, empty where the trace does not say.
     ``encoding_assumed`` says that the model's own encoding is not known, ``mismatch`` that the report is not
-    explained by the text that was sent.
+    explained by the text that was sent, ``usage_estimated`` that the provider reported no usage, so that even the sums
+    are estimates.
     """
 
     span_id: str
@@ -40,6 +41,7 @@ class CallTokens:
     method: str
     encoding_assumed: bool
     mismatch: bool
+    usage_estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,7 @@ def _is_call(span: Span) -> bool:
 
 
 _CALLS = frozenset({"chat", "text_completion", "generate_content"})
+_ESTIMATED = "estimated"
 
 
 def _call(span: Span) -> CallTokens:
@@ -168,7 +171,15 @@ def _call(span: Span) -> CallTokens:
         _method(span),
         bool(attributes.get(keys.TOKENS_ENCODING_ASSUMED)),
         bool(attributes.get(keys.TOKENS_MISMATCH)),
+        usage_estimated(span),
     )
+
+
+def usage_estimated(span: Span) -> bool:
+    """Say whether the tokens of the model call *span* are an estimate, because its provider reported none."""
+    if keys.TOKENS_USAGE_ESTIMATED in span.attributes:
+        return bool(span.attributes[keys.TOKENS_USAGE_ESTIMATED])
+    return _method(span) == _ESTIMATED and _buckets(span, keys.LLM_TOKENS) is None  # as earlier releases said it
 
 
 def _steps(spans: Sequence[Span], calls: Mapping[str, Sequence[Span]]) -> Iterator[StepTokens]:

@@ -45,7 +45,6 @@ _NOT_SPLIT: Final = (
     "the input is not split by what it is: this trace carries no buckets (recorded with count_tokens off, by an "
     "earlier release or by another instrumentation)"
 )
-_ESTIMATED: Final = "estimated"
 _MIN_BAR: Final = 16
 _MOST_BAR: Final = 80
 _MIN_LABEL: Final = 8
@@ -179,7 +178,7 @@ def _calls(calls: Sequence[CallTokens], known: Mapping[str, Window], width: int,
         _Line(
             f"call {number} {cells.printable(call.model or call.name)}", call.input, call.output, call.buckets, None,
             None if call.cache_read is None or not call.input else call.cache_read / call.input,
-            known.get(call.span_id), call.method == _ESTIMATED, rising=False,
+            known.get(call.span_id), call.usage_estimated, rising=False,
         )
         for number, call in enumerate(calls, 1)
     ]  # fmt: skip
@@ -193,7 +192,7 @@ def _of_step(step: StepTokens, known: Mapping[str, Window]) -> _Line:
     return _Line(
         f"step {step.index}", step.input, step.output, step.buckets,
         None if step.marginal is None else step.marginal.tokens, step.cached_share, fullest(step.calls, known),
-        step.method == _ESTIMATED, step.rising,
+        any(call.usage_estimated for call in step.calls), step.rising,
     )  # fmt: skip
 
 
@@ -284,7 +283,7 @@ def _notes(report: TokenReport) -> Iterator[str]:
             f"{counted(len(internal), 'call')} of the framework's own sent {sum(call.input for call in internal):,} "
             "tokens, in no step"
         )
-    if any(call.method == _ESTIMATED for call in report.calls):
+    if any(call.usage_estimated for call in report.calls):
         yield "~ estimated here: the provider reported no usage"
     if any(call.encoding_assumed for call in report.calls):
         yield "the model's own encoding is not known: the parts are counted with another and scaled to the report"

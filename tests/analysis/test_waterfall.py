@@ -15,6 +15,7 @@ from agent_callbacks.analysis.trace import traces
 from agent_callbacks.analysis.waterfall import Totals, duration, render, rows, totals, utc
 from agent_callbacks.convention import keys
 from tests.cli import story
+from tests.report import scenes
 from tests.store.story import START, support
 
 # [what a careless terminal would do] title, clipboard, link, colour, cursor, C1 forms, bidi override, isolates, lines
@@ -149,6 +150,17 @@ class TestRender:
         assert "4 model calls · 4 tool calls · 1 embedding · 1 failure" in head
         assert "no price known for nobody-knows" in head
         assert "→ 1.2 of 9.0 s in 2 sequential calls of tool.search_web, tool.lookup_order" in head
+
+    def test_estimated_rolls_up(self):
+        """An estimate makes the sums above it estimates; a report whose parts are estimated is still a report."""
+        scene = scenes.Scene(1)
+        run = scene.add(None, "agent.run", 0, 9, {keys.OPERATION_NAME: "invoke_agent", keys.RUN_TOTAL_INPUT_TOKENS: 30})
+        for guessed in (True, False):
+            scene.add(run, "llm.chat", 0, 9, {
+                keys.OPERATION_NAME: "chat", keys.USAGE_INPUT_TOKENS: 15, keys.TOKENS_METHOD: "estimated",
+                keys.TOKENS_USAGE_ESTIMATED: guessed,
+            })  # fmt: skip
+        assert [True, True, False] == [row.estimated for row in rows(scene.trace())]
 
     def test_deep(self):
         """A tree deeper than its column keeps its end, and the names stay readable."""

@@ -362,8 +362,9 @@ class TestLatency:
         assert "What cannot be seen · request serialization and connect of 5 model calls" in shown
         assert "agent-callbacks itself took 4.0 ms of the run" in shown
 
-    def test_models(self, file):
+    def test_models(self, file, monkeypatch):
         """Each model call says how long it took, how long for its first token, and how fast it wrote."""
+        monkeypatch.setenv("COLUMNS", "100")
         assert "step 3 \u203a llm.chat (gpt-4.1) 3.59 s 300 ms 79 9,512 260" in said("latency", file)
 
     def test_many_models(self, tmp_path):

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["dollars", "steps_of"]
 
-_ESTIMATED: Final = "estimated"
 _RISING: Final = "rising"
 
 
@@ -51,7 +50,7 @@ def _step(step: StepTokens, run: RunTokens, cost: StepCost | None, place: int) -
         cost=None if cost is None else dollars(cost.cost),
         marginal_tokens=None if step.marginal is None else step.marginal.tokens,
         marginal_cost=None if cost is None else dollars(cost.marginal_cost),
-        estimated=step.method == _ESTIMATED,
+        estimated=any(call.usage_estimated for call in step.calls),
         alert=_RISING if step.rising else None,
     )
 
@@ -71,7 +70,7 @@ def _calls(tokens: TokenReport, costs: CostReport, places: Mapping[str, int]) ->
             cost=dollars(known.get(call.span_id)),
             marginal_tokens=None,
             marginal_cost=None,
-            estimated=call.method == _ESTIMATED,
+            estimated=call.usage_estimated,
             alert=None,
         )
 
