@@ -32,6 +32,8 @@ from tests.store.story import START, told
 HERE = Path(__file__).parents[2]
 MAIN = "from agent_callbacks.cli import main; main()"
 SECOND = 10**9
+# A shell lets what it runs in the background ignore the signal, and so would what the tests start there.
+INTERRUPTIBLE = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
 TABLE = """\
 80 runs by variant · 2025-11-24 16:00:00 to 2025-11-24 16:01:19 UTC
 
@@ -532,7 +534,7 @@ class TestTail:
 
         def start(*arguments):
             made.append(subprocess.Popen(
-                [sys.executable, "-c", MAIN, "tail", *arguments], cwd=HERE, stdout=subprocess.PIPE,
+                [sys.executable, "-c", INTERRUPTIBLE + MAIN, "tail", *arguments], cwd=HERE, stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE, env=os.environ,
             ))  # fmt: skip
             return made[-1]
