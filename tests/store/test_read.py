@@ -136,6 +136,15 @@ class TestTraces:
         assert (after.outcome, after.error, after.models, after.agent) == ("failure", "llm.chat", ("gpt-x",), "support")
         assert {"tone": "brief", "length": "short"} == after.variants
 
+    def test_of_spans_that_start_together_the_outer_speaks(self, path):
+        """While the root is not there, the outermost of the spans that started first says how it goes."""
+        teller = Teller(who={})
+        inner = ("tool.look", 0, 5, {keys.OUTCOME: "failure"})
+        teller.tell("agent.run", 0, 9, {}, ("agent.step.1", 0, 5, {keys.OUTCOME: "success"}, inner))
+        write(path, [span for span in teller.spans() if span.parent is not None])
+        with Store(path) as store:
+            assert ["success"] == [each.outcome for each in store.summaries()]
+
     def test_a_run_that_an_earlier_release_wrote(self, path):
         """A process that still runs an earlier release writes no sum; it is worked out, and the run has ended."""
         write(path, told(1)[0])
