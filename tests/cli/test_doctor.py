@@ -156,15 +156,12 @@ def test_what_is_not_installed(monkeypatch):
 
 
 def test_where_the_files_of_encodings_are(monkeypatch, tmp_path):
-    """The folder of tiktoken's own variable goes first; without any, token shares are estimated, which is said."""
-    for file in installed._ENCODINGS.values():
-        (tmp_path / file).touch()
-    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
-    name = next(iter(installed._ENCODINGS))
-    assert f"file in {tmp_path}" == found()[1]["tokens", name]["value"]
-    monkeypatch.delenv("TIKTOKEN_CACHE_DIR")
-    monkeypatch.setattr(installed.importlib.util, "find_spec", lambda _: None)
-    assert "no file: token shares are estimated" == found()[1]["tokens", name]["value"]
+    """The folder of a file is named; without any, token shares are estimated, and the way out is one command."""
+    monkeypatch.setattr(installed, "find", lambda name: tmp_path / name if name == "o200k_base" else None)
+    told = found()[1]
+    assert f"file in {tmp_path}" == told["tokens", "o200k_base"]["value"]
+    missing = told["tokens", "cl100k_base"]
+    assert ("no file: token shares are estimated", "agent-callbacks warmup") == (missing["value"], missing["way_out"])
 
 
 def test_tracing_that_is_switched_off(monkeypatch):
