@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import logging
 import os
 from dataclasses import dataclass, field
@@ -13,7 +14,8 @@ from agent_callbacks.convention.keys import ENVIRONMENT_PREFIX
 from agent_callbacks.convention.names import NamingConvention, NamingMode
 from agent_callbacks.metadata import CONTENT_LEVELS, ContentLevel
 from agent_callbacks.privacy.sanitizer import Sanitizer
-from agent_callbacks.tokens import overrides
+from agent_callbacks.tokens.overrides import PricesError
+from agent_callbacks.tokens.prices import PriceBook, open_book
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -96,21 +98,34 @@ class Settings:
             if not isinstance(getattr(self, name), bool):
                 message = f"Settings({name}={getattr(self, name)!r}): must be True or False"
                 raise ValueError(message)  # noqa: TRY004 - all bad values raise the same error
-        for name, kind in (("naming", NamingConvention), ("sanitizer", Sanitizer), ("baggage_keys", tuple)):
+        for name, (kind, called) in _KINDS.items():
             if not isinstance(getattr(self, name), kind):
-                message = f"Settings({name}=...): must be a {kind.__name__}, not {type(getattr(self, name)).__name__}"
+                message = f"Settings({name}=...): must be a {called}, not {type(getattr(self, name)).__name__}"
                 raise TypeError(message)
-        _check_prices(self.prices)
+        _ = self.price_book
+
+    @functools.cached_property
+    def price_book(self) -> PriceBook:
+        """What calls cost; the file that ``prices`` names was read when the settings were made, and never again."""
+        return open_book(self.prices)
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, **given: Any) -> Settings:
-        """Return settings from *given* and, for what it leaves open, ``AGENT_CALLBACKS_*``; no file is read.
+        """Return settings from *given* and, for what it leaves open, ``AGENT_CALLBACKS_*``.
 
-        An unreadable or unknown variable is reported once, by name and never by value, and the default holds.
+        An unreadable or unknown variable is reported once, by name and never by value, and the default holds. No file
+        is read but that of prices.
         """
-        environ = os.environ if environ is None else environ
-        found: dict[str, Any] = {**_from_environment(environ), **given}
-        return cls(**found)
+        found: dict[str, Any] = {**_from_environment(os.environ if environ is None else environ), **given}
+        try:
+            return cls(**found)
+        except PricesError as error:
+            if "prices" in given:
+                raise
+            del found["prices"]
+            what = f"{Sanitizer().clean(str(error))}; only the prices that are known otherwise hold"
+            _report(f"{ENVIRONMENT_PREFIX}PRICES", what)
+            return cls(**found)
 
 
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -118,6 +133,12 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "attributes": get_args(AttributeSet),
     "content": CONTENT_LEVELS,
     "history": get_args(History),
+}
+_KINDS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
+    "naming": ((NamingConvention,), "NamingConvention"),
+    "sanitizer": ((Sanitizer,), "Sanitizer"),
+    "baggage_keys": ((tuple,), "tuple"),
+    "prices": ((str, Path, type(None)), "path"),
 }
 _POSITIVE: Final = (
     "max_attribute_bytes", "max_span_bytes", "max_idle_seconds", "marginal_ratio_alert", "context_multiple_alert",
@@ -153,14 +174,6 @@ def check_arguments(owner: str, unknown: Iterable[str], known: Sequence[str], se
         raise TypeError(f"{owner}(settings=...): must be a Settings, not {type(settings).__name__}")
 
 
-def _check_prices(path: object) -> None:
-    if path is None:
-        return
-    if not isinstance(path, (str, Path)):
-        raise TypeError(f"Settings(prices=...): must be a path, not {type(path).__name__}")
-    overrides.read(path)
-
-
 def _flag(text: str) -> bool:
     lowered = text.strip().lower()
     if lowered in {"1", "true", "yes", "on"}:
@@ -194,11 +207,6 @@ def _mode(text: str) -> NamingMode:
     raise ValueError
 
 
-def _prices(text: str) -> str:
-    overrides.read(text)
-    return text
-
-
 def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
@@ -213,7 +221,7 @@ _READERS: Final[Mapping[str, Callable[[str], object]]] = {
     "marginal_ratio_alert": _positive(float),
     "context_multiple_alert": _positive(float),
     "naming": lambda text: NamingConvention(mode=_mode(text)),
-    "prices": _prices,
+    "prices": str,
 }
 # Read by other rooms: the key of pseudonyms, the store's place.
 _NOT_SETTINGS: Final = frozenset({"PSEUDONYM_KEY", "STORE"})
@@ -237,9 +245,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
             continue
         try:
             found[name] = _READERS[name](environ[variable])
-        except overrides.PricesError as error:
-            _report(variable, f"{Sanitizer().clean(str(error))}; only the prices that are known otherwise hold")
-        except (ValueError, OSError):
+        except ValueError:
             _report(variable, "unreadable value; the default holds")
     if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         found["enabled"] = False

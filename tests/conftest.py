@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import logging
 import os
 import sys
@@ -9,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import pytest
+from hypothesis import settings
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -20,9 +23,12 @@ if TYPE_CHECKING:
 
     from agent_callbacks import AgentCallbackHandler
 
+settings.register_profile("suite", deadline=None)  # the machine is shared: how long an example takes says nothing
+settings.load_profile("suite")
 LOGGERS: Final = ("agent_callbacks", "opentelemetry")
 # What a developer's shell may hold and a test must not see.
 FOREIGN_ENVIRONMENT: Final = ("AGENT_CALLBACKS_", "LANGCHAIN_", "LANGSMITH_", "OTEL_")
+COVERAGE_OF_PROCESSES: Final = "COVERAGE_PROCESS_CONFIG"
 _RECORDER: Final = "agent_callbacks.recording.recorder"
 _PROCESS: Final = "agent_callbacks.recording.process"
 
@@ -33,6 +39,10 @@ class Recorder(Protocol):
 
     open_runs: int
     internal_errors: int
+
+    def abandon_all(self) -> int:
+        """Close everything that is open."""
+        ...
 
 
 class Records(logging.Handler):
@@ -117,10 +127,27 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     return outcome
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Generator[None, object, object]:
+    """Close what a test has left open, once its fixtures are gone: one failure is one failure."""
+    try:
+        return (yield)
+    finally:
+        for recorder in standing_recorders():
+            recorder.abandon_all()
+
+
 # --- surroundings ----------------------------------------------------------------------------------------------------
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Hide the developer's settings, and send what would go to the home directory to a temporary one."""
+def clean_environment(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Hide the developer's settings, and send what would go to the home directory to a temporary one.
+
+    Processes that a test starts are measured where it asks for that: it costs each of them a second or more.
+    """
+    if request.node.get_closest_marker("measures_processes") is None:
+        monkeypatch.delenv(COVERAGE_OF_PROCESSES, raising=False)
     for name in list(os.environ):
         if name.startswith(FOREIGN_ENVIRONMENT) and not name.startswith("AGENT_CALLBACKS_TEST_"):
             monkeypatch.delenv(name)
@@ -194,7 +221,24 @@ def prices_are_there() -> None:
     """Let prices be loaded before the first test: a model that answers at once would be faster."""
     from agent_callbacks.tokens.prices import open_book  # not before coverage looks
 
+    tracer = sys.gettrace()
+    sys.settrace(None)  # a module of 30,000 lines: traced, its import takes half a minute
+    with contextlib.suppress(ImportError):
+        importlib.import_module("genai_prices.data")
+    sys.settrace(tracer)
     assert open_book().wait()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def tokens_are_counted() -> Iterator[None]:
+    """Let the encoder be loaded before the first test, and a model that answers at once wait for a slow machine."""
+    from agent_callbacks.recording import counting  # not before coverage looks
+
+    counting.load()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(counting, "WAIT_SECONDS", 60.0)
+        patch.setattr(counting, "MAX_BACKLOG", 10_000)
+        yield
 
 
 @pytest.fixture

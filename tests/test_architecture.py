@@ -18,10 +18,13 @@ PACKAGE: Final = "agent_callbacks"
 ROOT: Final = Path(__file__).resolve().parent.parent
 
 # --- the rules -------------------------------------------------------------------------------------------------------
-FLOOR: Final = frozenset({"convention", "metadata", "privacy", "scope", "settings", "tokens", "values", "version"})
+FLOOR: Final = frozenset(
+    {"convention", "interval", "metadata", "privacy", "scope", "settings", "tokens", "values", "version"}
+)
 BELOW: Final[dict[str, frozenset[str]]] = {
     "version": frozenset(),
     "scope": frozenset(),
+    "interval": frozenset(),
     "metadata": frozenset({"scope"}),
     "values": frozenset({"metadata"}),
     "privacy": frozenset(),
@@ -30,24 +33,41 @@ BELOW: Final[dict[str, frozenset[str]]] = {
     "settings": frozenset({"convention", "metadata", "privacy", "tokens"}),
     "recording": FLOOR,
     "store": frozenset({"convention"}),
-    "delivery": frozenset({"convention", "metadata", "privacy", "process", "settings", "store", "version"}),
+    "delivery": frozenset(
+        {
+            "convention",
+            "counting",
+            "metadata",
+            "privacy",
+            "process",
+            "settings",
+            "store",
+            "version",
+        }
+    ),
     "process": FLOOR | {"recording"},
+    "counting": FLOOR | {"process", "recording"},
     "reading": frozenset({"metadata", "recording", "values"}),
     "langchain": FLOOR | {"recording", "process", "reading"},
     "llamaindex": FLOOR | {"recording", "process", "reading"},
-    "analysis": frozenset({"convention", "privacy", "store", "tokens", "values", "version"}),
+    "analysis": frozenset({"convention", "interval", "privacy", "store", "tokens", "values", "version"}),
     "lint": frozenset({"analysis", "convention", "privacy", "store", "tokens", "version"}),
 }
 """What each room may import beside itself; a room that is not listed (cli, testing) stands on top."""
 ON_TOP: Final = frozenset({"", "cli", "testing"})
-# Two modules of the recording room that others may know, so they count as rooms of their own.
-OWN_ROOM: Final = {f"{PACKAGE}.recording.values": "values", f"{PACKAGE}.recording.process": "process"}
-RECORDING: Final = frozenset({"recording", "process"})
+# Modules of the recording room that others may know, so they count as rooms of their own.
+OWN_ROOM: Final = {
+    f"{PACKAGE}.recording.values": "values",
+    f"{PACKAGE}.recording.process": "process",
+    f"{PACKAGE}.recording.counting": "counting",
+}
+RECORDING: Final = frozenset({"recording", "process", "counting"})
 
 HEAVY: Final = (
     "click", "genai_prices", "google.protobuf", "google.rpc", "grpc", "jinja2", "langchain", "langchain_core",
     "langgraph", "llama_index", "llama_index_instrumentation", "opentelemetry.exporter", "opentelemetry.proto",
-    "opentelemetry.sdk", "requests", "rich", "stdnum", "tiktoken", "workflows",
+    "opentelemetry.sdk", "requests", "rich", "stdnum", "tiktoken", "tiktoken_ext",
+    "workflows",
 )  # fmt: skip
 """What a function may import when it runs, because it is slow to load or may not be installed."""
 LAZY: Final[frozenset[tuple[str, str]]] = frozenset()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
 from tests.conftest import complaints
 
 if TYPE_CHECKING:
+    from agent_callbacks import AgentCallbackHandler
     from tests.conftest import Records, Spans
 
 NOTHING_EXPECTED = frozenset[str]()
@@ -22,6 +24,10 @@ class Counts:
 
     open_runs: int = 0
     internal_errors: int = 0
+
+    def abandon_all(self) -> int:
+        """Close nothing."""
+        return 0
 
 
 def record(level: int) -> logging.LogRecord:
@@ -67,6 +73,22 @@ def test_logs_of_ours_and_opentelemetry_are_collected(name: str, nothing_logged:
 def test_warning_fails_a_test() -> None:
     """The check is connected: a warning nobody expects fails the test that provoked it."""
     logging.getLogger("agent_callbacks").warning("not expected")
+
+
+_LEFT: list[AgentCallbackHandler] = []
+
+
+@pytest.mark.xfail(raises=AssertionError, reason="the check fails a test that leaves an operation open", strict=True)
+def test_open_operation_fails_a_test(handler: AgentCallbackHandler) -> None:
+    """The check is connected: an operation nobody ends fails the test that began it."""
+    _LEFT.append(handler)
+    handler.on_chain_start({}, {}, run_id=uuid4())
+
+
+def test_open_operation_fails_no_other_test() -> None:
+    """What the test before has left open is closed by now: one failure is one failure."""
+    assert [] == [left.open_runs for left in _LEFT if left.open_runs]
+    _LEFT.clear()
 
 
 def test_tree_shows_who_stands_below_whom(spans: Spans) -> None:

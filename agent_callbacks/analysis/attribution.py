@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 from agent_callbacks.analysis.kinds import CALLS, CLIENTS, PLUMBING, Kind, kind_of
 from agent_callbacks.analysis.phases import Component, phases, seconds_ns
 from agent_callbacks.convention import keys
+from agent_callbacks.interval import covered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from agent_callbacks.analysis.critical_path import Piece, Tree
     from agent_callbacks.analysis.span import Span
 
-__all__ = ["Map", "Place", "Segment", "covered", "map_of", "segments"]
+__all__ = ["Map", "Place", "Segment", "map_of", "segments"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,18 +163,6 @@ def _requests(tree: Tree, found: Mapping[str, Place]) -> dict[str, list[tuple[in
         requests.setdefault(model.span_id, []).append((span.start_ns, tree.end(span)))
         inner.update(around.span_id for around in tree.above(span))
     return requests
-
-
-def covered(intervals: Iterable[tuple[int, int]]) -> int:
-    """Return the length of the union of *intervals*."""
-    total = 0
-    reached: int | None = None
-    for begin, end in sorted(intervals):
-        start = begin if reached is None else max(begin, reached)
-        if end > start:
-            total += end - start
-            reached = end
-    return total
 
 
 # --- from pieces to segments -----------------------------------------------------------------------------------------

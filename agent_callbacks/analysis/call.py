@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from agent_callbacks.tokens.prices import PriceBook
     from agent_callbacks.tokens.rate import Cost
 
-__all__ = ["BucketCosts", "CallCost", "is_call", "is_embedding", "model_of", "priced"]
+__all__ = ["BucketCosts", "CallCost", "asked_of", "is_call", "is_embedding", "model_of", "priced", "says_cost"]
 
 ZERO: Final = Decimal(0)
 _CALLS: Final = frozenset({"chat", "text_completion", "generate_content", "embeddings"})
 _EMBEDDINGS: Final = "embeddings"
-_UNNAMED: Final = "unknown"
+UNNAMED: Final = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,12 @@ class CallCost:
 
 def is_call(span: Span) -> bool:
     """Say whether *span* is a call that costs something, as far as it tells: it has tokens or a price."""
-    return span.attributes.get(keys.OPERATION_NAME) in _CALLS and (
-        _usage(span) is not None or keys.LLM_COST in span.attributes or keys.UNPRICED_MODELS in span.attributes
-    )
+    return span.attributes.get(keys.OPERATION_NAME) in _CALLS and (_usage(span) is not None or says_cost(span))
+
+
+def says_cost(span: Span) -> bool:
+    """Say whether the call *span* says what it cost, or that it was not known."""
+    return keys.LLM_COST in span.attributes or keys.UNPRICED_MODELS in span.attributes
 
 
 def is_embedding(span: Span) -> bool:
@@ -80,12 +83,12 @@ def is_embedding(span: Span) -> bool:
 def priced(span: Span, book: PriceBook, other: Call | None = None) -> CallCost:
     """Return what the call *span* cost, or would have cost as *other*, at the prices in *book*."""
     usage = _usage(span)
-    rate = None if usage is None else book.rate(other or _asked(span), span.start_ns)
+    rate = None if usage is None else book.rate(other or asked_of(span), span.start_ns)
     parts = None if rate is None or usage is None else rate.cost(usage)
     saving = None if rate is None or usage is None or parts is None else rate.uncached(usage) - parts.total
     recorded = span.attributes.get(keys.LLM_COST)
     cost = None if parts is None else parts.total
-    if other is None and isinstance(recorded, (int, float)):
+    if (other is None or span.attributes.get(keys.CACHE_HIT)) and isinstance(recorded, (int, float)):
         cost = Decimal(str(recorded))  # the shortest text of a float is what was written
         parts = None if parts is None else parts.scaled(cost)
     return CallCost(
@@ -102,7 +105,8 @@ def priced(span: Span, book: PriceBook, other: Call | None = None) -> CallCost:
     )
 
 
-def _asked(span: Span) -> Call:
+def asked_of(span: Span) -> Call:
+    """Return what the call *span* asked, as price lists are asked for it."""
     return Call(
         span.text(keys.PROVIDER_NAME),
         span.text(keys.RESPONSE_MODEL) or span.text(keys.REQUEST_MODEL),
@@ -114,7 +118,7 @@ def _asked(span: Span) -> Call:
 
 def model_of(span: Span) -> str:
     """Return the name of the model that was asked, ``"unknown"`` where *span* has none."""
-    return span.text(keys.REQUEST_MODEL) or span.text(keys.RESPONSE_MODEL) or _UNNAMED
+    return span.text(keys.REQUEST_MODEL) or span.text(keys.RESPONSE_MODEL) or UNNAMED
 
 
 def _usage(span: Span) -> Usage | None:

@@ -22,7 +22,8 @@ __all__ = ["document"]
 
 _PROCESS: Final = 1
 _CATEGORIES: Final[Mapping[Kind, str]] = {
-    "A": "agent", "S": "step", "M": "model", "T": "tool", "R": "retriever", "C": "chain", "N": "node", "·": "other",
+    "A": "agent", "S": "step", "M": "model", "E": "embedding",
+    "T": "tool", "R": "retriever", "C": "chain", "N": "node", "·": "other",
 }  # fmt: skip
 
 

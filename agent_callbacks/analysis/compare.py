@@ -1,23 +1,26 @@
-"""Two variants of an agent against each other: what differs, how sure that is, and the answer in words."""
+"""Groups of runs against each other: what differs, how sure that is, and the answer in words."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from operator import attrgetter
 from statistics import fmean
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from agent_callbacks.analysis.sample import BY, NO_GROUP, UNITS, chosen, group_of, samples
+from agent_callbacks.analysis.observation import observed
+from agent_callbacks.analysis.sample import BY, NO_GROUP, UNITS, chosen
 from agent_callbacks.analysis.statistic import Interval, bootstrap, median, needed, needed_equal, newcombe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from agent_callbacks.analysis.observation import Observation
     from agent_callbacks.analysis.sample import By, Value
     from agent_callbacks.analysis.trace import Trace
 
-__all__ = ["Comparison", "Effect", "compare"]
+__all__ = ["Comparison", "Effect", "compare", "compared"]
 
 Verdict: TypeAlias = Literal["lower", "higher", "no difference shown", "not enough", "not recorded"]
 
@@ -27,7 +30,10 @@ _RELATIVE: Final = 0.2
 _FEWEST: Final = 30
 _STATISTICS: Final[Mapping[Value, str]] = {"cost": "mean", "duration": "median", "tokens": "mean"}
 """What is compared: of costs and tokens the mean, which is what is paid for, of durations what is usual."""
-_WORDS: Final[Mapping[str, str]] = {"cost": "cost", "duration": "latency", "tokens": "tokens"}
+_COMPLETED: Final = "completed"
+_WORDS: Final[Mapping[str, str]] = {
+    "cost": "cost", "duration": "latency", "tokens": "tokens", _COMPLETED: "share without failure",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +61,18 @@ class Effect:
     needed: int
     text: str
 
+    @property
+    def lacking(self) -> int:
+        """How many more runs the smaller side needs; 0 where it has enough."""
+        return max(0, self.needed - min(self.n))
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """One group against the baseline.
 
-    ``outcome`` is the effect on what ``record_outcome`` said, None where it said nothing. ``answer`` is one sentence,
-    ``notes`` are what a reader must know to believe it.
+    ``completed`` is the effect on the share of runs that ended without failure, ``outcome`` on what ``record_outcome``
+    said, None where it said nothing. ``answer`` is one sentence, ``notes`` are what a reader must know to believe it.
     """
 
     by: str
@@ -70,6 +81,7 @@ class Comparison:
     cost: Effect
     latency: Effect
     tokens: Effect
+    completed: Effect
     outcome: Effect | None
     answer: str
     notes: tuple[str, ...]
@@ -109,7 +121,8 @@ def compare(
 
     Args:
         traces: The runs. Those without a group are left out.
-        by: What groups them: ``"variant"``, ``"user"``, ``"session"`` or ``"hour"``.
+        by: What groups them: ``"variant"``, ``"experiment"``, ``"user"``, ``"session"``, ``"agent"``, ``"model"`` (all
+            that were asked) or ``"hour"``.
         baseline: The group others are compared with; the one with most runs unless given.
         outcome: The outcome that is success, as ``record_outcome`` names it; the one most runs have unless given.
         experiment: Which experiment's variants, where runs take part in several.
@@ -120,12 +133,38 @@ def compare(
         ValueError: *by* or *baseline* is not known, or *equal_within* is not above 0.
     """
     chosen("by", by, BY)
+    runs = observed(traces, by, experiment, prices)
+    return compared(runs, by, baseline=baseline, outcome=outcome, equal_within=equal_within)
+
+
+def compared(
+    runs: Iterable[Observation],
+    by: By = "variant",
+    *,
+    baseline: str | None = None,
+    outcome: str | None = None,
+    equal_within: float = 0.1,
+    most_groups: int | None = None,
+) -> tuple[Comparison, ...]:
+    """Compare the groups of *runs* that are observed already, as ``compare`` does; its arguments mean the same here.
+
+    Args:
+        runs: The runs, each with its group.
+        by: What groups them, for words only.
+        baseline: The group others are compared with.
+        outcome: The outcome that is success.
+        equal_within: How far apart success may be and still be called equal.
+        most_groups: How many groups are compared, those with most runs first and the baseline in any case.
+
+    Raises:
+        ValueError: *baseline* is not known, or *equal_within* is not above 0.
+    """
     if not equal_within > 0:
         message = f"equal_within={equal_within} must be above 0: points of the score, like 0.1"
         raise ValueError(message)
-    groups: defaultdict[str, list[Trace]] = defaultdict(list)
-    for trace in traces:
-        groups[group_of(trace, by, experiment)].append(trace)
+    groups: defaultdict[str, list[Observation]] = defaultdict(list)
+    for run in runs:
+        groups[run.group].append(run)
     unknown = len(groups.pop(NO_GROUP, ()))
     if baseline is not None:
         chosen("baseline", baseline, sorted(groups) or (f"nothing: no run has a {by}",))
@@ -133,11 +172,10 @@ def compare(
         baseline = min(groups, key=lambda group: (-len(groups[group]), group))
     if baseline is None:
         return ()
+    kept = sorted(groups, key=lambda group: (group != baseline, -len(groups[group]), group))[:most_groups]
     name = outcome or _commonest(groups)
-    setting = _Setting(by, baseline, name, equal_within, len(groups) - 1, unknown, prices)
-    return tuple(
-        _compared(setting, groups[baseline], other, groups[other]) for other in sorted(groups) if other != baseline
-    )
+    setting = _Setting(by, baseline, name, equal_within, len(kept) - 1, unknown, len(groups) - len(kept))
+    return tuple(_compared(setting, groups[baseline], other, groups[other]) for other in sorted(kept[1:]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,44 +186,39 @@ class _Setting:
     equal_within: float
     pairs: int
     unknown: int
-    prices: str | Path | None
+    left_out: int
 
     @property
     def confidence(self) -> float:
         return 1 - (1 - _CONFIDENCE) / self.pairs
 
 
-def _commonest(groups: Mapping[str, Sequence[Trace]]) -> str | None:
-    counts = Counter(
-        name for runs in groups.values() for trace in runs for name in {one.name for one in trace.outcomes}
-    )
+def _commonest(groups: Mapping[str, Sequence[Observation]]) -> str | None:
+    counts = Counter(name for runs in groups.values() for run in runs for name in run.scores)
     return min(counts, key=lambda name: (-counts[name], name), default=None)
 
 
-def _score(trace: Trace, name: str) -> float | None:
-    """Return the score of the outcome *name*: the last word counts."""
-    return next((one.score for one in reversed(trace.outcomes) if one.name == name), None)
-
-
-def _compared(setting: _Setting, one: Sequence[Trace], other: str, two: Sequence[Trace]) -> Comparison:
+def _compared(setting: _Setting, one: Sequence[Observation], other: str, two: Sequence[Observation]) -> Comparison:
     names = (setting.baseline, other)
     effects: dict[str, Effect] = {}
     for value, statistic in _STATISTICS.items():
-        first, second = (
-            [sample.value for sample in samples(runs, "run", value, prices=setting.prices)] for runs in (one, two)
-        )
+        first, second = (list(map(attrgetter(value), runs)) for runs in (one, two))
         sides = _Sides(value, UNITS[value], statistic, first, second, names)
         effects[value] = _effect(sides, setting.confidence, None)
+    well = ([run.completed for run in one], [run.completed for run in two])
+    shares = _Sides(_COMPLETED, "score", "mean", well[0], well[1], names)
+    completed = _effect(shares, setting.confidence, setting.equal_within)
     success, equal = None, None
     if (name := setting.outcome) is not None:
-        scores = _Sides(name, "score", "mean", [_score(t, name) for t in one], [_score(t, name) for t in two], names)
+        first, second = ([run.scores.get(name) for run in runs] for runs in (one, two))
+        scores = _Sides(name, "score", "mean", first, second, names)
         success = _effect(scores, setting.confidence, setting.equal_within)
         if success.difference_interval is not None:
             equal = _interval(scores, *scores.known(), 1 - 2 * (1 - setting.confidence))[0]
     answer = _answer(effects["cost"], success, equal, setting)
     return Comparison(
-        setting.by, setting.baseline, other, effects["cost"], effects["duration"], effects["tokens"], success,
-        answer, _notes(setting, 3 if success is None else 4),
+        setting.by, setting.baseline, other, effects["cost"], effects["duration"], effects["tokens"], completed,
+        success, answer, _notes(setting, 4 if success is None else 5),
     )  # fmt: skip
 
 
@@ -305,4 +338,6 @@ def _notes(setting: _Setting, values: int) -> tuple[str, ...]:
         )
     if setting.unknown:
         notes.append(f"{setting.unknown} runs say no {setting.by} and are left out")
+    if setting.left_out:
+        notes.append(f"{setting.left_out} groups with fewer runs are left out")
     return tuple(notes)

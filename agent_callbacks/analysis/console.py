@@ -80,7 +80,9 @@ def _table(found: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _id(value: str) -> str:
-    return value.removeprefix("0x").lower()
+    found = value.removeprefix("0x").lower()
+    int(found, 16)  # raises for what is none
+    return found
 
 
 def _time(value: str) -> int:

@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from agent_callbacks.analysis.call import ZERO, BucketCosts, CallCost, is_call, is_embedding, model_of, priced
+from agent_callbacks.analysis.call import (
+    ZERO,
+    BucketCosts,
+    CallCost,
+    is_call,
+    is_embedding,
+    model_of,
+    priced,
+    says_cost,
+)
 from agent_callbacks.analysis.tokens import token_report
 from agent_callbacks.convention import keys
 from agent_callbacks.tokens import economics
@@ -27,12 +36,12 @@ if TYPE_CHECKING:
     from agent_callbacks.tokens.prices import PriceBook
 
 __all__ = [
-    "BucketCosts", "CallCost", "CostReport", "PricesError", "RunCost", "StepCost", "cost_report", "reprice",
-    "reprice_all",
+    "BucketCosts", "CallCost", "CostReport", "PricesError", "RunCost", "StepCost", "cost_report", "costs_of",
+    "known_models", "reprice", "reprice_all",
 ]  # fmt: skip
 
 _PICO: Final = 12  # decimal places in which costs are projected
-_VARIABLE: Final = f"{keys.ENVIRONMENT_PREFIX}PRICES"
+PRICES_VARIABLE: Final = f"{keys.ENVIRONMENT_PREFIX}PRICES"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,20 +141,32 @@ class CostReport:
     notes: tuple[str, ...] = ()
 
 
-def cost_report(trace: Trace, *, prices: str | Path | None = None) -> CostReport:
+def cost_report(trace: Trace, *, prices: str | Path | None = None, parts: bool = True) -> CostReport:
     """Return what *trace* cost.
 
     Args:
         trace: A trace of this package; one of another instrumentation has no steps, but its model calls are priced.
         prices: A file of prices of your own, as ``Settings(prices=...)`` takes it; by default what
             ``AGENT_CALLBACKS_PRICES`` names.
+        parts: Whether costs are split by kind of token and by bucket. For that the price list has to be loaded, which
+            takes a part of a second; without, it is loaded only where a call does not say what it cost.
 
     Raises:
         PricesError: The file cannot be used.
     """
-    book = _book(prices)
-    report = _report(trace, [priced(span, book) for span in trace.spans if is_call(span)])
-    return _noted(report, book, ())
+    calls = [span for span in trace.spans if is_call(span)]
+    book = open_book(prices or os.environ.get(PRICES_VARIABLE) or None)
+    if parts or not all(map(says_cost, calls)):
+        book.wait()
+    return _noted(_report(trace, [priced(span, book) for span in calls]), book, ())
+
+
+def costs_of(report: CostReport) -> dict[str, float]:
+    """Return what is known of costs in USD by span id: of calls, steps, and runs with all below them."""
+    known = [(call.span_id, call.cost) for call in report.calls]
+    known += [(step.span_id, step.cost) for run in report.runs for step in run.steps]
+    known += [(run.span_id, run.total_cost) for run in report.runs]
+    return {span_id: float(cost) for span_id, cost in known if cost is not None}
 
 
 def reprice(trace: Trace, *, model: str, provider: str | None = None, prices: str | Path | None = None) -> CostReport:
@@ -186,15 +207,25 @@ def reprice_all(
     return tuple(reprice(trace, model=model, provider=provider, prices=prices) for provider, model in pairs)
 
 
+def known_models(*, prices: str | Path | None = None) -> tuple[tuple[str, ...], str | None]:
+    """Return the names of the models that can be priced, and why only the user's own can, where that is so.
+
+    Raises:
+        PricesError: The file cannot be used.
+    """
+    book = _book(prices)
+    return book.models(), book.missing
+
+
 def _book(prices: str | Path | None) -> PriceBook:
-    book = open_book(prices or os.environ.get(_VARIABLE) or None)
+    book = open_book(prices or os.environ.get(PRICES_VARIABLE) or None)
     book.wait()
     return book
 
 
 def _noted(report: CostReport, book: PriceBook, notes: tuple[str, ...]) -> CostReport:
     if report.unpriced:
-        reason = book.missing or f"give prices in a file, Settings(prices=...) or {_VARIABLE}"
+        reason = book.missing or f"give prices in a file, Settings(prices=...) or {PRICES_VARIABLE}"
         notes = (*notes, f"no price is known for {', '.join(report.unpriced)}: {reason}")
     return CostReport(
         report.trace_id, report.runs, report.calls, report.total, report.cached_saving, report.unpriced,

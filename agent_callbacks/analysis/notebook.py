@@ -21,7 +21,8 @@ __all__ = ["table"]
 MAX_ROWS: Final = 200
 _LONGEST_NAME: Final = 80
 _COLORS: Final[Mapping[Kind, str]] = {
-    "A": "#64748b", "S": "#8291a7", "M": "#7c5fd3", "T": "#10897a", "R": "#b0690f", "C": "#2a7ca3", "N": "#78818d",
+    "A": "#64748b", "S": "#8291a7", "M": "#7c5fd3", "E": "#7c5fd3",
+    "T": "#10897a", "R": "#b0690f", "C": "#2a7ca3", "N": "#78818d",
     "·": "#78818d",
 }  # fmt: skip
 _FAILED: Final = "#c8372d"

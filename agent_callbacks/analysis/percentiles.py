@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from operator import attrgetter
 from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
-from agent_callbacks.analysis.sample import BY, OF, UNITS, chosen, samples
+from agent_callbacks.analysis.sample import BY, OF, UNITS, Measurement, chosen, samples
 from agent_callbacks.analysis.statistic import Interval, quantile, quantile_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from agent_callbacks.analysis.sample import By, Measurement, Of, Value
+    from agent_callbacks.analysis.observation import Observation
+    from agent_callbacks.analysis.sample import By, Of, Value
     from agent_callbacks.analysis.trace import Trace
 
-__all__ = ["OTHER", "Distribution", "Quantile", "distributions"]
+__all__ = ["OTHER", "Distribution", "Quantile", "distributions", "spreads"]
 
 OTHER: Final = "(other)"
 """The group of what is beyond the groups that were asked for."""
@@ -80,7 +82,8 @@ def distributions(
         traces: The traces.
         of: What is measured: ``"run"``, ``"step"``, ``"tool"``, ``"model"`` or ``"provider"``; the last two measure
             each model call. A tool's or model's name tells distributions apart.
-        by: What groups the runs: ``"variant"``, ``"user"``, ``"session"`` or ``"hour"`` (of the start, UTC).
+        by: What groups the runs: ``"variant"``, ``"experiment"``, ``"user"``, ``"session"``, ``"agent"``, ``"model"``
+            (all that were asked) or ``"hour"`` (of the start, UTC).
         value: ``"duration"``; ``"cost"``, ``"tokens"``, ``"input_tokens"``, ``"output_tokens"`` of all model calls in
             it; of a model call ``"time_to_first_chunk"`` and ``"time_per_output_token"``; of a tool ``"downstream"``,
             ``"marshaling"`` and ``"queue"``.
@@ -104,6 +107,15 @@ def distributions(
         sorted_out[one.name, one.group if one.group in kept else OTHER].append(one)
     made = [_distribution(of, value, name, group, members) for (name, group), members in sorted_out.items()]
     return tuple(sorted(made, key=lambda one: (-one.n, one.name, one.group)))
+
+
+def spreads(runs: Iterable[Observation], value: Value) -> Mapping[str, Distribution]:
+    """Return how the *value* of runs that are observed already is spread, by their groups."""
+    read = attrgetter(value)
+    groups: defaultdict[str, list[Measurement]] = defaultdict(list)
+    for run in runs:
+        groups[run.group].append(Measurement(run.trace_id, "run", run.group, read(run)))
+    return {group: _distribution("run", value, "run", group, members) for group, members in groups.items()}
 
 
 def _largest(found: Iterable[Measurement], most: int) -> frozenset[str]:

@@ -22,10 +22,13 @@ if TYPE_CHECKING:
     from agent_callbacks.analysis.trace import Trace
     from agent_callbacks.tokens.prices import PriceBook
 
-__all__ = ["BY", "NO_GROUP", "OF", "UNITS", "By", "Measurement", "Of", "Value", "chosen", "group_of", "samples"]
+__all__ = [
+    "BY", "LONGEST", "MODELS_JOINED", "NO_GROUP", "OF", "UNITS", "By", "Measurement", "Of", "Value", "chosen",
+    "group_of", "hour", "samples",
+]  # fmt: skip
 
 Of: TypeAlias = Literal["run", "step", "tool", "model", "provider"]
-By: TypeAlias = Literal["variant", "user", "session", "hour"]
+By: TypeAlias = Literal["variant", "experiment", "user", "session", "agent", "model", "hour"]
 Value: TypeAlias = Literal[
     "duration", "cost", "tokens", "input_tokens", "output_tokens", "time_to_first_chunk", "time_per_output_token",
     "downstream", "marshaling", "queue",
@@ -35,7 +38,9 @@ BY: Final[tuple[str, ...]] = get_args(By)
 
 NO_GROUP: Final = "(none)"
 """The group of what says nothing of itself."""
-_LONGEST: Final = 64
+LONGEST: Final = 64
+"""How many characters of a group's name are told apart."""
+MODELS_JOINED: Final = " + "
 _MODEL_CALLS: Final = frozenset({"chat", "text_completion", "generate_content"})
 _TOOL: Final = "execute_tool"
 
@@ -100,15 +105,28 @@ def group_of(trace: Trace, by: By | None, experiment: str | None = None) -> str:
 
     Args:
         trace: The trace.
-        by: What groups; ``"hour"`` is the hour of the start, in UTC. None puts all into one group.
+        by: What groups; ``"hour"`` is the hour of the start, in UTC, ``"model"`` all models that were asked. None puts
+            all into one group.
         experiment: For variants, the experiment that is meant, where runs take part in several.
     """
     if by is None:
         return "all"
     if by == "hour":
-        return datetime.fromtimestamp(trace.start_ns // 10**9, UTC).strftime("%Y-%m-%dT%H:00Z")
+        return hour(trace.start_ns)
+    if by == "model":
+        return _models(trace)[:LONGEST] or NO_GROUP
     said = (_GROUPS[by](span, experiment) for span in (trace.root, *trace.spans))
-    return next((text[:_LONGEST] for text in said if text), NO_GROUP)
+    return next((text[:LONGEST] for text in said if text), NO_GROUP)
+
+
+def hour(time_ns: int) -> str:
+    """Return the hour of *time_ns* (nanoseconds since the epoch), in UTC."""
+    return datetime.fromtimestamp(time_ns // 10**9, UTC).strftime("%Y-%m-%dT%H:00Z")
+
+
+def _models(trace: Trace) -> str:
+    named = (span.text(keys.REQUEST_MODEL) or span.text(keys.RESPONSE_MODEL) for span in trace.spans if is_call(span))
+    return MODELS_JOINED.join(sorted({name for name in named if name}))
 
 
 def _variant(span: Span, experiment: str | None) -> str | None:
@@ -125,6 +143,8 @@ def _variant(span: Span, experiment: str | None) -> str | None:
 
 _GROUPS: Final[Mapping[str, Callable[[Span, str | None], str | None]]] = {
     "variant": _variant,
+    "experiment": lambda span, _: span.text(keys.FEATURE_FLAG_KEY),
+    "agent": lambda span, _: span.text(keys.AGENT_NAME) or span.text(keys.STEP_AGENT),
     "user": lambda span, _: span.text(keys.USER_ID),
     "session": lambda span, _: span.text(keys.SESSION_ID),
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+import re
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from agent_callbacks.analysis.span import Span
 
 __all__ = ["readable"]
+
+_HEX: Final = re.compile(r"[0-9a-fA-F]{1,32}")
 
 
 def readable(span: Span) -> ReadableSpan:
@@ -30,8 +33,11 @@ def readable(span: Span) -> ReadableSpan:
         attributes=_attributes(span.attributes),
         events=[Event(event.name, _attributes(event.attributes), event.time_ns) for event in span.events],
         links=[Link(_context(link.trace_id, link.span_id), _attributes(link.attributes)) for link in span.links],
-        kind=SpanKind[span.kind],
-        status=Status(StatusCode[span.status], span.status_message if span.status == "ERROR" else None),
+        kind=SpanKind.__members__.get(span.kind, SpanKind.INTERNAL),  # a file may name any
+        status=Status(
+            StatusCode.__members__.get(span.status, StatusCode.UNSET),
+            span.status_message if span.status == "ERROR" else None,
+        ),
         start_time=span.start_ns,
         end_time=span.end_ns,
         instrumentation_scope=InstrumentationScope(span.scope),
@@ -39,7 +45,12 @@ def readable(span: Span) -> ReadableSpan:
 
 
 def _context(trace_id: str, span_id: str, *, remote: bool = False) -> SpanContext:
-    return SpanContext(int(trace_id, 16), int(span_id, 16), remote, TraceFlags(TraceFlags.SAMPLED))
+    return SpanContext(_number(trace_id), _number(span_id), remote, TraceFlags(TraceFlags.SAMPLED))
+
+
+def _number(id_: str) -> int:
+    """Return the number of a hexadecimal id; 0, which is no id, for what somebody else wrote in its place."""
+    return int(id_, 16) if _HEX.fullmatch(id_) else 0
 
 
 def _attributes(attributes: Mapping[str, object]) -> dict[str, Any]:

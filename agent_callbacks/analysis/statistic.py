@@ -58,7 +58,9 @@ def quantile_ranks(count: int, share: float, confidence: float) -> tuple[int, in
     """
     each = (1 - confidence) / 2
     low, high, below = 0, count + 1, 0.0
-    for rank in range(count):
+    # What is nine standard deviations below the mean adds less than a float can tell.
+    begin = max(0, math.floor(count * share - 9 * math.sqrt(count * share * (1 - share))))
+    for rank in range(begin, count):
         below += math.exp(_log_binomial(count, rank, share))  # P(at most rank values are below)
         if below <= each:
             low = rank + 1

@@ -148,7 +148,7 @@ def from_store(store: Store, trace_id: str) -> Trace:
     Raises:
         TraceError: The store has no such trace.
     """
-    found = traces(map(_from_row, store.spans(trace_id)))
+    found = traces(map(span_of, store.spans(trace_id)))
     if not found:
         raise TraceError(f"{store.path}: no trace {trace_id!r}; expected the id of a trace in this store")
     return found[0]
@@ -178,7 +178,7 @@ def _read(path: Path) -> Iterator[Span]:
             return
         with Store(path) as store:
             for trace_id in store.trace_ids():
-                yield from map(_from_row, store.spans(trace_id))
+                yield from map(span_of, store.spans(trace_id))
     except OSError as error:
         raise TraceError(
             f"{path} cannot be read ({type(error).__name__}); expected a trace store or OTLP-JSON"
@@ -196,7 +196,8 @@ def parsed(path: Path, content: bytes) -> Iterator[Span]:
     yield from console.spans(path, content) if console.is_console(content) else otlp.spans(path, content)
 
 
-def _from_row(row: StoredSpan) -> Span:
+def span_of(row: StoredSpan) -> Span:
+    """Return a *row* of the store as a span."""
     return Span(
         trace_id=row.trace_id,
         span_id=row.span_id,

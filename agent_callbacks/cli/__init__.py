@@ -9,7 +9,7 @@ import os
 import sys
 from typing import Final
 
-__all__ = ["main"]
+__all__ = ["drop_output", "main"]
 
 _NEEDED: Final = ("click", "pathspec", "rich")
 _FAILED: Final = 1
@@ -27,13 +27,13 @@ def main() -> None:
 
     try:
         root.main(prog_name="agent-callbacks")
-    except OSError as error:  # such as a full disk behind the output; a closed pipe is the library's own business
+    except OSError as error:  # such as a full disk behind the output
         sys.stderr.write(f"agent-callbacks: {error.strerror or error}\n")
-        _drop_output()
+        drop_output()
         sys.exit(_FAILED)
 
 
-def _drop_output() -> None:
+def drop_output() -> None:
     """Send what is still buffered nowhere: the interpreter would try to write it once more, and fail in its own way."""
     if sys.stdout is not None:  # as it is where the process was started with its output closed
         with contextlib.suppress(io.UnsupportedOperation):  # an output that is no file has nothing to write at the end

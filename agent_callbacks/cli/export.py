@@ -11,7 +11,7 @@ import click
 
 from agent_callbacks.analysis import otlp_writing
 from agent_callbacks.analysis.trace import from_store
-from agent_callbacks.cli import show, terminal
+from agent_callbacks.cli import chosen, terminal
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -49,7 +49,7 @@ def otlp(*, output: str | None, trace: str | None, last: int | None, store: str 
 
 def _chosen(store: Store, trace: str | None, last: int | None) -> Sequence[str]:
     if trace is not None:
-        return [show.resolved(store, trace)]
+        return [chosen.resolved(store, trace)]
     return store.trace_ids(-1 if last is None else last)[::-1]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -12,10 +11,13 @@ import click
 from agent_callbacks.analysis import cells
 from agent_callbacks.analysis.waterfall import utc
 from agent_callbacks.cli import terminal
+from agent_callbacks.cli.progress import working
 from agent_callbacks.store import schema
 from agent_callbacks.store.erase import erase
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from agent_callbacks.store.erase import Erased
 
 SCHEMA: Final = "agent_callbacks.erased/1"
@@ -34,9 +36,12 @@ def gc(*, user: str | None, older_than: float | None, dry_run: bool, store: str 
     What is erased is also gone from the file's free pages and its log. Writers of the same store wait meanwhile, some
     seconds for a big one.
     """
-    path = schema.default_path() if store is None else Path(store).expanduser()
+    path = schema.place(store)
     try:
-        found = erase(path, user=terminal.stored_id(user), older_than_seconds=older_than, dry_run=dry_run)
+        with working("counting" if dry_run else "erasing", "traces") as tell:
+            found = erase(
+                path, user=terminal.stored_id(user), older_than_seconds=older_than, dry_run=dry_run, progress=tell
+            )
     except schema.StoreMissingError as error:
         terminal.stop(str(error), terminal.NOTHING_FOUND)
     except schema.StoreError as error:

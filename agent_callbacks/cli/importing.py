@@ -16,12 +16,13 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from agent_callbacks.analysis import TraceError, cells, otlp
 from agent_callbacks.analysis.sdk import readable
 from agent_callbacks.cli import terminal
+from agent_callbacks.cli.progress import working
 from agent_callbacks.delivery.fence import SanitizingSpanExporter
 from agent_callbacks.privacy.sanitizer import Sanitizer
 from agent_callbacks.store.write import StoreExporter
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from agent_callbacks.analysis import Span
 
@@ -45,14 +46,15 @@ def import_(*, files: Sequence[str], unsanitized: bool, store: str | None, as_js
     # What was recorded long ago is kept from now on for as long as what is recorded today.
     target = StoreExporter(store, not_older_than_ns=time.time_ns())
     sanitizer = Sanitizer.disabled(reason="asked for on the command line") if unsanitized else Sanitizer()
-    intake = _Intake(target, SanitizingSpanExporter(target, sanitizer, trust_own=False))
-    for name in files:
-        try:
-            with _opened(name) as file:
-                intake.take(name, file)
-        except OSError as error:
-            terminal.stop(f"{name}: {error.strerror}", terminal.USAGE_ERROR)
-    target.shutdown()
+    with working("importing", "spans") as tell:
+        intake = _Intake(target, SanitizingSpanExporter(target, sanitizer, trust_own=False), tell)
+        for name in files:
+            try:
+                with _opened(name) as file:
+                    intake.take(name, file)
+            except OSError as error:
+                terminal.stop(f"{name}: {error.strerror}", terminal.USAGE_ERROR)
+        target.shutdown()
     _tell(intake, target, as_json=as_json)
 
 
@@ -62,6 +64,7 @@ class _Intake:
 
     store: StoreExporter
     exporter: SanitizingSpanExporter
+    tell: Callable[[int], None]
     spans: int = 0
     traces: set[str] = field(default_factory=set[str])
     skipped: list[str] = field(default_factory=list[str])
@@ -83,11 +86,12 @@ class _Intake:
             return
         if self.exporter.export([readable(span) for span in waiting]) is not SpanExportResult.SUCCESS:
             terminal.stop(
-                f"{self.store.path} cannot be written ({self.store.last_error}): name another with --store; "
+                f"{self.store.path} cannot be written ({self.store.last_fault}): name another with --store; "
                 f"{self.spans:,} spans were stored",
                 terminal.USAGE_ERROR,
             )
         self.spans += len(waiting)
+        self.tell(self.spans)
         self.traces.update(span.trace_id for span in waiting)
 
 

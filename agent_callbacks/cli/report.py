@@ -9,30 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from rich.console import Console
-from rich.progress import track
 
 from agent_callbacks.analysis.cost import PricesError
 from agent_callbacks.analysis.report import ReportError, page, render
 from agent_callbacks.analysis.report.render import document
-from agent_callbacks.analysis.sdk import readable
-from agent_callbacks.analysis.trace import TraceError, from_store, load
+from agent_callbacks.analysis.trace import from_store
 from agent_callbacks.cli import terminal
-from agent_callbacks.cli.show import resolved
-from agent_callbacks.delivery.fence import SanitizingSpanExporter
+from agent_callbacks.cli.chosen import LAST, from_file, is_file, resolved
+from agent_callbacks.cli.progress import watched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from agent_callbacks.analysis.trace import Trace
     from agent_callbacks.store.read import Store
 
-_LAST: Final = "last"
 _STDOUT: Final = "-"
 _MOST: Final = 1000
 _KILO: Final = 1000
-_MANY: Final = 50
 
 
 @click.command(epilog="Example: agent-callbacks report --last 20 -o report.html")
@@ -63,16 +55,16 @@ def report(
         raise click.UsageError(
             "--last, --session, --user and --since choose several traces; leave them out with a TRACE"
         )
-    if trace is not None and Path(trace).is_file():
-        found = _from_file(Path(trace))
+    if trace is not None and is_file(trace):
+        found = from_file(trace)
     else:
         with terminal.opened(store) as opened:
             if several:
                 found = _several(opened, count or _MOST, session, user, since)
             else:
-                found = [from_store(opened, resolved(opened, trace or _LAST))]
+                found = [from_store(opened, resolved(opened, trace or LAST))]
     try:
-        made = page(found, time.time_ns(), watch=_progress)
+        made = page(found, time.time_ns(), watch=lambda each: watched(each, "reading traces"))
         if as_json:
             terminal.echo(json.dumps(document(made), indent=2))  # ASCII: no text of a span can steer the terminal
         else:
@@ -81,34 +73,11 @@ def report(
         terminal.stop(str(error), terminal.USAGE_ERROR)
 
 
-def _from_file(path: Path) -> list[Trace]:
-    try:
-        found = load(path)
-    except TraceError as error:
-        terminal.stop(str(error), terminal.USAGE_ERROR)
-    return _sanitized(found) or terminal.stop(f"{path} holds no span", terminal.NOTHING_FOUND)
-
-
-def _sanitized(traces: Iterable[Trace]) -> list[Trace]:
-    """Return *traces* without personal data: a page is made to be passed on, and a file may come from anywhere."""
-    kept = InMemorySpanExporter()
-    spans = [span for trace in traces for span in (*trace.spans, *trace.evaluations)]
-    SanitizingSpanExporter(kept, trust_own=False).export([readable(span) for span in spans])
-    return load(kept.get_finished_spans())
-
-
 def _several(store: Store, count: int, session: str | None, user: str | None, since: int) -> list[Trace]:
     chosen = store.traces(
         count, session=terminal.stored_id(session), user=terminal.stored_id(user), since_ns=since
     ) or terminal.nothing(store, session, user)
     return [from_store(store, each.trace_id) for each in reversed(chosen)]
-
-
-def _progress(traces: Sequence[Trace]) -> Iterable[Trace]:
-    """Yield *traces*; a person who waits for many sees how far it is."""
-    console = Console(stderr=True)
-    quick = len(traces) < _MANY or not console.is_terminal
-    return track(traces, "reading traces", console=console, transient=True, disable=quick)
 
 
 def _write(text: str, output: str, runs: int) -> None:

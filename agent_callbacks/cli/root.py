@@ -4,30 +4,40 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import importlib.metadata
 from typing import TYPE_CHECKING, Final, cast
 
 import click
+
+from agent_callbacks.cli import drop_output
+from agent_callbacks.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # Command -> (its file, the click command in it). A file is imported when its command is asked for.
 _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "compare": ("agent_callbacks.cli.compare", "compare"),
     "config": ("agent_callbacks.cli.config", "config"),
+    "copy": ("agent_callbacks.cli.copying", "copy"),
+    "cost": ("agent_callbacks.cli.cost", "cost"),
     "demo": ("agent_callbacks.cli.demo.command", "demo"),
     "doctor": ("agent_callbacks.cli.doctor.command", "doctor"),
     "explain": ("agent_callbacks.cli.rules", "explain"),
     "export": ("agent_callbacks.cli.export", "export"),
     "gc": ("agent_callbacks.cli.gc", "gc"),
     "import": ("agent_callbacks.cli.importing", "import_"),
+    "latency": ("agent_callbacks.cli.latency", "latency"),
     "lint": ("agent_callbacks.cli.lint", "lint"),
     "ls": ("agent_callbacks.cli.ls", "ls"),
     "names": ("agent_callbacks.cli.names", "names"),
     "report": ("agent_callbacks.cli.report", "report"),
     "rules": ("agent_callbacks.cli.rules", "rules"),
     "scan": ("agent_callbacks.cli.scan", "scan"),
+    "schema": ("agent_callbacks.cli.schema", "schema"),
     "show": ("agent_callbacks.cli.show", "show"),
+    "tail": ("agent_callbacks.cli.tail", "tail"),
+    "tokens": ("agent_callbacks.cli.tokens", "tokens"),
+    "warmup": ("agent_callbacks.cli.warmup", "warmup"),
 }
 
 
@@ -54,12 +64,13 @@ class _Commands(click.Group):
             raise click.UsageError(f"no command {args[0]!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("agent-callbacks")
-    except importlib.metadata.PackageNotFoundError:
-        return "(not installed)"
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command that was asked for; whoever reads its output, such as ``head``, may go when they please."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            drop_output()
+            ctx.exit(0)
 
 
 @click.group(
@@ -67,6 +78,6 @@ def _version() -> str:
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Example: agent-callbacks show last",
 )
-@click.version_option(_version(), prog_name="agent-callbacks")
+@click.version_option(__version__, prog_name="agent-callbacks")
 def root() -> None:
     """Look at the traces your agents left in the local store, and hold span names to the convention."""

@@ -13,7 +13,7 @@ import click
 from agent_callbacks.analysis import TraceError, cells, otlp
 from agent_callbacks.analysis.personal import personal_data
 from agent_callbacks.analysis.trace import from_store
-from agent_callbacks.cli import show, terminal
+from agent_callbacks.cli import chosen, terminal
 from agent_callbacks.privacy.findings import Finding, in_text
 from agent_callbacks.privacy.sanitizer import Sanitizer
 from agent_callbacks.store import schema
@@ -77,7 +77,7 @@ def _document(finding: Finding, *, explain: bool) -> dict[str, Any]:
 def _in_trace(trace: str, store: str | None) -> Iterator[Finding]:
     sanitizer = Sanitizer()
     with terminal.opened(store) as opened:
-        trace_id = show.resolved(opened, trace)
+        trace_id = chosen.resolved(opened, trace)
         for span in from_store(opened, trace_id).spans:
             yield from personal_data(span, sanitizer)
 

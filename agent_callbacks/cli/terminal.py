@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import math
 import os
 import re
 import shutil
 import sys
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast
 
 import click
 
 from agent_callbacks.analysis import cells
+from agent_callbacks.analysis.cost import PricesError, cost_report
+from agent_callbacks.analysis.drawing.ink import paint as ink
+from agent_callbacks.analysis.drawing.prose import pairs
+from agent_callbacks.analysis.latency import latency_report
+from agent_callbacks.analysis.report import words
+from agent_callbacks.analysis.report.run import matter_of
+from agent_callbacks.analysis.row import rows
+from agent_callbacks.analysis.shown import visible
 from agent_callbacks.analysis.trace import TraceError
-from agent_callbacks.analysis.waterfall import render
+from agent_callbacks.analysis.waterfall import clamped, render
 from agent_callbacks.privacy.pseudonyms import VARIABLE
 from agent_callbacks.privacy.sanitizer import Sanitizer
 from agent_callbacks.store.read import Store
 from agent_callbacks.store.schema import STORE_VARIABLE, StoreError, StoreMissingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping
     from pathlib import Path
 
     from agent_callbacks.analysis.trace import Trace
@@ -37,14 +48,25 @@ _SECONDS: Final[Mapping[str, int]] = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "
 _TAGGED: Final = (
     f"such an id is stored as a tag; set {VARIABLE} to the key of the process that wrote it, or give the tag itself"
 )
+# The questions that the terminal answers below a trace, in fewer words.
+_SHORT: Final[Mapping[str, str]] = {
+    words.COST: "cost most", words.GROWTH: "grew", words.WAITS: "waited", words.PARALLEL: "in parallel",
+    words.FAILURES: "failed",
+}  # fmt: skip
+_ABOVE: Final = "The finding above (→)."
 _HOW_TO_GET_ONE: Final = "to get a trace: agent-callbacks demo"
 
 
 def width() -> int:
     """Return the width to draw in: ``COLUMNS``, else the terminal's, else 100."""
-    if os.environ.get("COLUMNS", "").isdecimal() or is_terminal():
+    if has_width():
         return shutil.get_terminal_size((_WIDTH_WITHOUT_TERMINAL, 24)).columns
     return _WIDTH_WITHOUT_TERMINAL
+
+
+def has_width() -> bool:
+    """Tell whether the output has a width: a terminal's, or the one that ``COLUMNS`` gives it."""
+    return os.environ.get("COLUMNS", "").isdecimal() or is_terminal()
 
 
 def color() -> bool:
@@ -70,10 +92,54 @@ def echo(text: str) -> None:
     click.echo(text.encode(encoding, "replace").decode(encoding), color=True)
 
 
-def echo_trace(trace: Trace, path: Path) -> None:
-    """Print the waterfall of *trace* and where it is stored: the one way any command shows a trace."""
-    echo(render(trace, width(), color=color()))
-    echo(f"\nstored in {cells.printable(str(path))}")
+def echo_json(document: Mapping[str, Any]) -> None:
+    """Print *document* in ASCII, so that no text of a span steers the terminal; what is no number in JSON is null."""
+    echo(json.dumps(_finite(document), indent=2, allow_nan=False))
+
+
+def _finite(value: object) -> object:
+    """Return *value* as JSON has it: NaN and the infinities, which some readers refuse, as null."""
+    match value:
+        case dict():
+            return {str(key): _finite(item) for key, item in cast("dict[object, object]", value).items()}
+        case list() | tuple():
+            return [_finite(item) for item in cast("Iterable[object]", value)]
+        case float():
+            return value if math.isfinite(value) else None
+        case Decimal():
+            return float(value)
+        case _:
+            return value
+
+
+def echo_trace(trace: Trace, source: str, *, depth: int | None = None) -> None:
+    """Print *trace* as a waterfall, what is asked of it first, and where it is from: how any command shows a trace."""
+    at, paint = clamped(width()), ink(color=color())
+    costs, latency = cost_report(trace, parts=False), latency_report(trace)
+    matter = matter_of(trace, rows(trace), costs, latency)
+    told = [
+        (
+            _SHORT[each.question],
+            _ABOVE if latency.findings and _same(each.text, latency.findings[0].text) else each.text,
+        )
+        for each in words.answers(matter, 0)
+        if each.question in _SHORT
+    ]
+    echo(render(trace, at, color=color(), depth=depth, costs=costs, latency=latency))
+    echo("\n".join(["", *pairs(told, at, paint), "", source]))
+
+
+def _same(answer: str, finding: str) -> bool:
+    return answer.rstrip(".").casefold() == visible(finding).rstrip(".").casefold()
+
+
+@contextlib.contextmanager
+def prices() -> Generator[None]:
+    """Turn a fault of the user's file of prices into a message and an exit code."""
+    try:
+        yield
+    except PricesError as error:
+        stop(str(error), USAGE_ERROR)
 
 
 def stop(message: str, code: int) -> NoReturn:
@@ -109,14 +175,13 @@ def last_trace_id(store: Store, session: str | None, user: str | None) -> str:
 
 def no_such_user(user: str, path: Path) -> NoReturn:
     """Say that no trace of *user* was found, and why a person's own id may not find any."""
-    hint = f"\n{_TAGGED}" if _needs_key(user) else ""
-    stop(f"no trace of user {user!r} in {path}; see agent-callbacks ls{hint}", NOTHING_FOUND)
+    stop(f"no trace of user {user!r} in {path}; see agent-callbacks ls{key_hint(user)}", NOTHING_FOUND)
 
 
-def _needs_key(*ids: str | None) -> bool:
-    """Return whether one of *ids* is stored as a tag whose key this process does not know."""
+def key_hint(*ids: str | None) -> str:
+    """Return a line of advice where one of *ids* is stored as a tag whose key this process does not know, else none."""
     tagged = any(Sanitizer().matches(value, identity=True) for value in ids if value is not None)
-    return tagged and not os.environ.get(VARIABLE)
+    return f"\n{_TAGGED}" if tagged and not os.environ.get(VARIABLE) else ""
 
 
 def nothing(store: Store, session: str | None, user: str | None) -> NoReturn:
@@ -124,8 +189,7 @@ def nothing(store: Store, session: str | None, user: str | None) -> NoReturn:
     wanted = [f"{title} {value!r}" for title, value in (("session", session), ("user", user)) if value is not None]
     if wanted:
         stop(
-            f"no trace of {' and '.join(wanted)} in {store.path}; see agent-callbacks ls"
-            + (f"\n{_TAGGED}" if _needs_key(session, user) else ""),
+            f"no trace of {' and '.join(wanted)} in {store.path}; see agent-callbacks ls" + key_hint(session, user),
             NOTHING_FOUND,
         )
     stop(f"no trace in {store.path}\n{_HOW_TO_GET_ONE}", NOTHING_FOUND)
@@ -149,6 +213,12 @@ def json_option(command: _Command) -> _Command:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")(command)
 
 
+def csv_option(command: _Command) -> _Command:
+    """Add ``--csv``."""
+    described = "Print CSV instead; no cell can be a formula."
+    return click.option("--csv", "as_csv", is_flag=True, help=described)(command)
+
+
 def since_option(command: _Command) -> _Command:
     """Add ``--since``."""
     described = "Only newer ones: 30m, 1h, 2d, 2026-01-31."
@@ -169,14 +239,16 @@ def _age(ctx: click.Context, param: click.Parameter, value: str | None) -> float
 
 
 def _since(ctx: click.Context, param: click.Parameter, value: str | None) -> int:
+    return 0 if value is None else moment(ctx, param, value)
+
+
+def moment(ctx: click.Context, param: click.Parameter, value: str) -> int:
     """Return an age (``30m``, ``1h``, ``2d``) or a moment in ISO 8601 as nanoseconds since the epoch."""
-    if value is None:
-        return 0
     if age := _AGE.fullmatch(value):
         return max(0, time.time_ns() - int(age[1]) * _SECONDS[age[2]] * 1_000_000_000)
     try:
-        moment = datetime.fromisoformat(value)
-        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) * 1_000_000_000
+        found = datetime.fromisoformat(value)
+        return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()) * 1_000_000_000
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(
             f"{value!r} is neither an age (30m, 1h, 2d) nor a moment (2026-01-31T12:00, UTC unless it says otherwise)",

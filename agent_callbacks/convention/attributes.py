@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 from agent_callbacks.convention import keys
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from agent_callbacks.metadata import Request
     from agent_callbacks.recording.values import (
         ChainRun,
@@ -164,6 +162,8 @@ def model_result(value: ModelResult, clean: Cleaner) -> Attributes:
         found[keys.SERVICE_TIER] = clean.text(value.service_tier, _MAX_LABEL)
     if value.response_id:
         found[keys.RESPONSE_ID] = clean.identity(value.response_id)
+    if value.from_cache:
+        found[keys.CACHE_HIT] = True
     if value.finish_reasons:
         found[keys.RESPONSE_FINISH_REASONS] = tuple(clean.text(reason) for reason in value.finish_reasons)
     return found
@@ -220,12 +220,4 @@ def retrieval_result(value: RetrievalResult) -> Attributes:
     scores = tuple(document.score for document in value.documents if document.score is not None)
     if scores and len(scores) == len(value.documents):
         found[keys.RETRIEVER_SCORES] = scores
-    return found
-
-
-def merged(*parts: Mapping[str, Scalar | tuple[str, ...] | tuple[float, ...]]) -> Attributes:
-    """Return all *parts* as one mapping, the later word winning."""
-    found: Attributes = {}
-    for part in parts:
-        found.update(part)
     return found

@@ -35,6 +35,8 @@ logger = logging.getLogger("agent_callbacks")
 _POLL_SECONDS: Final = 0.1
 # The SDK waits five seconds: too long for who looks at a trace of now, and for what SIGKILL takes along.
 _DELAY_MILLIS: Final = 1000
+_QUEUE_FULL: Final = "queue full"
+_SHUT_DOWN: Final = "shut down"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,16 @@ class Counts:
     sent: int = 0
     """Answered positively by the receiver."""
     failed: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
-    """Lost on the way, by cause: ``"refused"``, ``"401"``, ``"timeout"``, ``"store: OperationalError"``, ..."""
-    dropped: int = 0
-    """Never tried: the queue was full or closed, or the store left them out."""
+    """Lost on the way, by cause: ``"refused"``, ``"401"``, ``"timeout"``, ..."""
+    drop_causes: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    """Given up here, by cause: ``"queue full"``, ``"shut down"``; by the store ``"disk full"``, ``"locked"``, ..."""
     queued: int = 0
     """Waiting, or on their way and not yet answered."""
+
+    @property
+    def dropped(self) -> int:
+        """Return how many spans were dropped, for whatever cause."""
+        return sum(self.drop_causes.values())
 
     @property
     def lost(self) -> int:
@@ -77,14 +84,16 @@ class Snapshot:
     @property
     def failed(self) -> Mapping[str, int]:
         """Return how many spans were lost on the way, by cause."""
-        total: Counter[str] = Counter()
-        for counts in self.destinations.values():
-            total.update(counts.failed)
-        return MappingProxyType(dict(total))
+        return _total(counts.failed for counts in self.destinations.values())
+
+    @property
+    def drop_causes(self) -> Mapping[str, int]:
+        """Return how many spans were dropped, by cause."""
+        return _total(counts.drop_causes for counts in self.destinations.values())
 
     @property
     def dropped(self) -> int:
-        """Return how many spans were never tried."""
+        """Return how many spans were dropped, for whatever cause."""
         return sum(counts.dropped for counts in self.destinations.values())
 
     @property
@@ -99,14 +108,24 @@ class Snapshot:
         )
 
 
+def _total(each: Iterable[Mapping[str, int]]) -> Mapping[str, int]:
+    total: Counter[str] = Counter()
+    for counts in each:
+        total.update(counts)
+    return MappingProxyType(dict(total))
+
+
 def _losses(counts: Counts) -> list[str]:
-    parts = [f"{number} failed ({cause})" for cause, number in sorted(counts.failed.items())]
-    return [*parts, f"{counts.dropped} dropped"] if counts.dropped else parts
+    return [
+        f"{number} {fate} ({cause})"
+        for fate, causes in (("failed", counts.failed), ("dropped", counts.drop_causes))
+        for cause, number in sorted(causes.items())
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of one batch: *lost* of its spans failed for *cause*, *dropped* were left out, the rest arrived."""
+    """What became of one batch: *lost* of its spans failed, *dropped* were given up, for *cause*; the rest arrived."""
 
     lost: int = 0
     cause: str = ""
@@ -136,8 +155,9 @@ class Ledger:
         """Start from zero with a lock of our own: in a forked child, whose spans these are not."""
         # Re-entrant: a destructor may end a span while this thread is inside.
         self._changed = threading.Condition(threading.RLock())
-        self._ended = self._waiting = self._sent = self._dropped = 0
+        self._ended = self._waiting = self._sent = 0
         self._failed: Counter[str] = Counter()
+        self._dropped: Counter[str] = Counter()
         self._closed = False
 
     def admit(self) -> bool:
@@ -145,7 +165,7 @@ class Ledger:
         with self._changed:
             self._ended += 1
             if self._closed or self._waiting >= self._capacity:
-                self._dropped += 1
+                self._dropped[_SHUT_DOWN if self._closed else _QUEUE_FULL] += 1
                 return False
             self._waiting += 1
             return True
@@ -161,9 +181,9 @@ class Ledger:
             if self._closed:
                 return
             self._sent += spans - answer.lost - answer.dropped
-            self._dropped += answer.dropped
-            if answer.lost:
-                self._failed[answer.cause] += answer.lost
+            for counts, spans_of_it in ((self._failed, answer.lost), (self._dropped, answer.dropped)):
+                if spans_of_it:
+                    counts[answer.cause] += spans_of_it
             self._changed.notify_all()
 
     def close(self, cause: str = "timeout") -> None:
@@ -174,7 +194,7 @@ class Ledger:
                 self._failed[cause] += unanswered
 
     def _unanswered(self) -> int:
-        return self._ended - self._sent - self._dropped - self._failed.total()
+        return self._ended - self._sent - self._dropped.total() - self._failed.total()
 
     def wait(self, spans: int, timeout: float) -> bool:
         """Return whether as many as *spans* have an answer, after at most *timeout* seconds."""
@@ -190,8 +210,8 @@ class Ledger:
     def counts(self) -> Counts:
         """Return the counts of this moment."""
         with self._changed:
-            failed = MappingProxyType(dict(self._failed))
-            return Counts(self._sent, failed, self._dropped, max(self._unanswered(), 0))
+            failed, dropped = MappingProxyType(dict(self._failed)), MappingProxyType(dict(self._dropped))
+            return Counts(self._sent, failed, dropped, max(self._unanswered(), 0))
 
 
 class CountingExporter(SpanExporter):
@@ -222,7 +242,7 @@ class CountingExporter(SpanExporter):
         return SpanExportResult.FAILURE if answer.lost or answer.dropped else SpanExportResult.SUCCESS
 
     def _report_drops(self) -> None:
-        if not self._reported_drops and (dropped := self._ledger.counts.dropped):
+        if not self._reported_drops and (dropped := self._ledger.counts.drop_causes.get(_QUEUE_FULL, 0)):
             self._reported_drops = True
             logger.warning(
                 "%d spans dropped so far: they end faster than they are delivered; raise OTEL_BSP_MAX_QUEUE_SIZE, or"
@@ -240,11 +260,6 @@ class CountingExporter(SpanExporter):
         """Close the receiver."""
         if self._receiver is not None:
             self._receiver.close()
-
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Return True: nothing waits here."""
-        del timeout_millis
-        return True
 
 
 class _Attempt:

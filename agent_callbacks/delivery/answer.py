@@ -59,8 +59,8 @@ _TO_PLAIN: Final = "write http:// in the endpoint, or name the port that speaks 
 _TO_TLS: Final = "write https:// in the endpoint"
 _HEADERS: Final = "put the key your backend gave you into OTEL_EXPORTER_OTLP_HEADERS (name=value, value URL-encoded)"
 _TRUST: Final = (
-    "name the authority that signed it in OTEL_EXPORTER_OTLP_CERTIFICATE (a PEM file; over HTTP, REQUESTS_CA_BUNDLE and"
-    " CURL_CA_BUNDLE win over it: unset them), and use the host name that is in it"
+    "name the authority that signed it in OTEL_EXPORTER_OTLP_CERTIFICATE (a PEM file), and use the host name that is in"
+    " it"
 )
 
 # HTTP status -> kind, what happened, way out.

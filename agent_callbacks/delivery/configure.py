@@ -22,7 +22,7 @@ from agent_callbacks.delivery import otlp
 from agent_callbacks.delivery.accounting import Answer, Destination, Snapshot, flush_all
 from agent_callbacks.delivery.fence import SanitizingSpanExporter
 from agent_callbacks.delivery.shutdown import ProcessEnd, close_operations
-from agent_callbacks.recording import process
+from agent_callbacks.recording import counting, process
 from agent_callbacks.settings import Settings, check_arguments
 from agent_callbacks.store.read import Store
 from agent_callbacks.store.schema import StoreError, default_path
@@ -120,8 +120,9 @@ class Delivery:
         deadline = time.monotonic() + timeout
         for place in self._destinations.values():  # the store first: it is local and never far behind
             place.close(max(0.0, deadline - time.monotonic()))
-        if losses := self.delivery.losses():
-            logger.warning("not everything was delivered: %s", losses)
+        if losses := (delivery := self.delivery).losses():
+            # Who drops spans says so when it begins: a failure on the way nobody has told of yet.
+            logger.log(logging.WARNING if delivery.failed else logging.INFO, "not everything was delivered: %s", losses)
 
     def renew(self) -> None:
         """Begin anew in a forked child: the parent delivers what the parent recorded."""
@@ -147,7 +148,7 @@ class _OwnProvider(TracerProvider):
         fresh = Resource.create(dict(attributes))
         if keys.SANITIZER_DISABLED in self.resource.attributes and keys.SANITIZER_DISABLED not in attributes:
             fresh = fresh.merge(Resource({keys.SANITIZER_DISABLED: ""}))  # merging cannot remove
-        if not hasattr(self, "_update_resource"):  # an SDK of before 2026: only tracers made from now on can know
+        if not hasattr(self, "_update_resource"):  # an SDK before 1.44: only tracers made from now on can know
             self._resource = self._resource.merge(fresh)
             return
         self._update_resource(fresh)
@@ -172,7 +173,7 @@ class _Relay(SpanProcessor):
 
 
 class _StoreReceiver:
-    """The local store: the answer is its own count of what it left out, and the type of its last error."""
+    """The local store: what a fault of its file costs is dropped, and the store has said so once."""
 
     def __init__(self, path: Path, sanitizer: Sanitizer) -> None:
         self._store = StoreExporter(path)
@@ -181,10 +182,9 @@ class _StoreReceiver:
     def send(self, spans: Sequence[ReadableSpan]) -> Answer:
         from opentelemetry.sdk.trace.export import SpanExportResult
 
-        dropped = self._store.dropped
-        if self._exporter.export(spans) is not SpanExportResult.SUCCESS:
-            return Answer(lost=len(spans), cause=f"store: {self._store.last_error or 'closed'}")
-        return Answer(dropped=min(self._store.dropped - dropped, len(spans)))
+        if self._exporter.export(spans) is SpanExportResult.SUCCESS:
+            return Answer()
+        return Answer(dropped=len(spans), cause=self._store.last_fault or "")
 
     def close(self) -> None:
         self._exporter.shutdown()
@@ -321,8 +321,10 @@ def _deliver(asked: _Arguments, provider: TracerProvider) -> Delivery:
     end = ProcessEnd(handle)
     end.install()
     handle.at_shutdown(end.uninstall)
-    handle.at_shutdown(lambda: _forget(handle, relay))
+    handle.at_shutdown(lambda: _forget(relay))
     handle.at_shutdown(process.use_settings(asked.settings))
+    if asked.settings.count_tokens:
+        counting.load()  # at start-up, not with the first handler, which may be made inside a request
     if path is not None:
         handle.at_shutdown(process.find_interrupted_with(functools.partial(_interrupted, path, sanitizer)))
     return handle
@@ -337,12 +339,11 @@ def _interrupted(path: Path, sanitizer: Sanitizer, thread_id: str) -> tuple[str,
         return None
 
 
-def _forget(handle: Delivery, relay: _Relay) -> None:
+def _forget(relay: _Relay) -> None:
     global _current  # noqa: PLW0603 - see configure()
     with _lock:
         relay.places = ()
-        if _current is not None and _current[1] is handle:
-            _current = None
+        _current = None
 
 
 def _relay(provider: TracerProvider) -> _Relay:

@@ -142,6 +142,13 @@ def observed_session(reply: Reply) -> requests.Session:
     import requests
 
     class ObservedSession(requests.Session):
+        def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+            # Where OTEL_EXPORTER_OTLP_CERTIFICATE names a file, the exporter has put it into the session, where it
+            # would lose against REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE: those are for the whole process, it for this.
+            if verify is None and isinstance(self.verify, str):
+                verify = self.verify
+            return super().merge_environment_settings(url, proxies, stream, verify, cert)
+
         def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
             reply.clear()
             reply.url = request.url

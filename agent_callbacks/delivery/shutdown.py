@@ -28,6 +28,8 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
+from agent_callbacks.recording import process
+
 if TYPE_CHECKING:
     from types import FrameType
 
@@ -56,10 +58,8 @@ class Ending(Protocol):
 
 
 def close_operations(reason: str) -> None:
-    """Close every open operation as abandoned; where nothing was ever recorded, nothing is loaded to do so."""
-    process = sys.modules.get("agent_callbacks.recording.process")
-    if process is not None:
-        process.close_all(reason)
+    """Close every open operation as abandoned."""
+    process.close_all(reason)
 
 
 class ProcessEnd:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final, Literal
 from agent_callbacks.langchain.content import content_chars, message_chars, message_parts, tool_calls
 from agent_callbacks.reading.finish import finish_reason
 from agent_callbacks.reading.shape import Loose, first_text, mapping, member, sequence, text
-from agent_callbacks.reading.usage import usage
+from agent_callbacks.reading.usage import reported_usage, usage
 from agent_callbacks.recording.values import ModelResult, RequestedTool, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = ["first_chunk_kind", "model_result", "output_message"]
 
@@ -26,7 +26,7 @@ _OWN_IDS: Final = ("lc_", "run-")  # ids that LangChain invents
 _SHORTEST_WORD: Final = 4
 
 
-def model_result(response: object) -> ModelResult:
+def model_result(response: object, latest: Sequence[object] = ()) -> ModelResult:
     """Return what a model answered as ``on_llm_end`` tells it, and as ``on_llm_error`` does for a broken stream.
 
     ``messages`` are LangChain's generations, for ``output_message``. Several answers to one request repeat one usage,
@@ -34,6 +34,7 @@ def model_result(response: object) -> ModelResult:
 
     Args:
         response: LangChain's ``LLMResult``.
+        latest: The last chunks of a streamed answer, the latest first.
     """
     groups = sequence(member(response, "generations"))
     said = [_read(one) for group in groups for one in sequence(group)]
@@ -47,16 +48,28 @@ def model_result(response: object) -> ModelResult:
         if (name := text(call.get("name")))
     ])  # fmt: skip
     chars = sum([one.chars for one in answers])
+    cached = _from_cache(answers, about)
+    used = _last_counted(usage(_usage_reports(answers, about)), latest)
     return ModelResult(
         _answered_model(answers, about),
         _response_id(answers, about),
         tuple([reason for one in answers if (reason := _finish(one.message, one.info, one.metadata, about))]),
-        _believable(usage(_usage_reports(answers, about)), spoken=bool(chars or calls)),
+        None if cached else _believable(used, spoken=bool(chars or calls)),
         tuple([one.generation for one in answers]),
         calls,
         chars,
         _service_tier(answers, about),
+        cached,
     )
+
+
+def _from_cache(answers: list[_Answer], about: Loose) -> bool:
+    """Return whether LangChain's cache answered (``set_llm_cache``), which puts a cost of 0 beside the old counts.
+
+    Source: ``BaseChatModel._convert_cached_generations``. A cache that gives back bare generations leaves no trace.
+    """
+    costs = [mapping(member(one.message, "usage_metadata")).get("total_cost") for one in answers]
+    return bool(costs) and not about and all(type(cost) is int and not cost for cost in costs)
 
 
 def _service_tier(answers: list[_Answer], about: Loose) -> str | None:
@@ -123,6 +136,21 @@ def _usage_reports(answers: list[_Answer], about: Loose) -> Iterator[object]:
         for key in _USAGE_KEYS:
             yield holder.get(key)
         yield holder  # Ollama's counts stand among the rest
+
+
+def _last_counted(found: Usage | None, latest: Sequence[object]) -> Usage | None:
+    """Return what the last chunk that counts says, where *found* is the sum of counts that each include those before.
+
+    LangChain adds up what chunks count. A provider counts once, or what is new; a server asked for it (vLLM and SGLang:
+    ``continuous_usage_stats``) counts all so far in every chunk. Only then is the input, which does not grow, in the
+    sum several times.
+    """
+    for chunk in latest:
+        last = reported_usage(mapping(member(member(chunk, "message"), "usage_metadata")))
+        if last is not None:
+            given, whole = last.input, None if found is None else found.input
+            return last if given and whole and whole > given and not whole % given else found
+    return found
 
 
 def _believable(found: Usage | None, *, spoken: bool) -> Usage | None:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agent_callbacks.langchain import install
 from agent_callbacks.langchain.answer import first_chunk_kind, model_result
-from agent_callbacks.langchain.base import HandlerBase
+from agent_callbacks.langchain.base import HandlerBase, tool_call
 from agent_callbacks.langchain.extract import model_call, request, retrieval_result, tool_result
 from agent_callbacks.langchain.reader import Reader
 from agent_callbacks.langchain.run import chain_run, stopped
-from agent_callbacks.langchain.tool import retrieval, tool_call
+from agent_callbacks.langchain.tool import retrieval
 from agent_callbacks.metadata import EMPTY
 from agent_callbacks.reading.shape import count, member, run_key, text
 from agent_callbacks.recording.guard import attempted, guarded, guarded_only
@@ -31,17 +31,16 @@ from agent_callbacks.recording.values import (
     ToolCall,
     ToolResult,
 )  # fmt: skip
+from agent_callbacks.recording.watched import Watched
 from agent_callbacks.settings import HANDLER_ARGUMENTS, check_arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Never, Self
     from uuid import UUID
 
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
-    from agent_callbacks.recording.operation import Operation
     from agent_callbacks.settings import Settings
 
 __all__ = ["AgentCallbackHandler"]
@@ -58,7 +57,7 @@ _RETRIEVAL: Final = Retrieval("retriever")
 _RETRIEVED: Final = RetrievalResult()
 
 
-class AgentCallbackHandler(HandlerBase):
+class AgentCallbackHandler(Watched, HandlerBase):
     """Records LangChain and LangGraph runs as OpenTelemetry spans; one instance serves all threads and tasks.
 
     Put it into ``callbacks=[...]``, or call ``install()`` once per process.
@@ -91,30 +90,6 @@ class AgentCallbackHandler(HandlerBase):
         """Return the handler itself: a copy of a model or a configuration reports to the same one."""
         return self
 
-    @property
-    def open_runs(self) -> int:
-        """How many operations are open now."""
-        return self._recorder.open_runs
-
-    def open_operations(self) -> Iterator[Operation]:
-        """Yield the operations open now; a hung run is among them."""
-        return self._recorder.open_operations()
-
-    @property
-    def internal_errors(self) -> int:
-        """How many failures of the recording were kept from the agent."""
-        return self._recorder.internal_errors
-
-    @property
-    def unmatched_events(self) -> int:
-        """How many events named no run, or one that was never started here."""
-        return self._recorder.unmatched
-
-    @property
-    def last_trace_id(self) -> str | None:
-        """The trace id of the root opened last, as 32 hex digits."""
-        return self._recorder.last_trace_id
-
     def install(self) -> AgentCallbackHandler:
         """Record every LangChain run of the process, without ``callbacks=``; returns the handler."""
         install.install(self, AgentCallbackHandler)
@@ -123,10 +98,6 @@ class AgentCallbackHandler(HandlerBase):
     def uninstall(self) -> None:
         """Undo ``install()``."""
         install.uninstall(self)
-
-    def swallowed(self, error: Exception) -> None:
-        """Count a failure of ours that was kept from the agent."""
-        self._recorder.swallowed(error)
 
     @property
     def ignore_llm(self) -> bool:
@@ -175,8 +146,12 @@ class AgentCallbackHandler(HandlerBase):
         if outcome is not None:
             self._recorder.end(run_key(run_id), RunResult(outcome=outcome))
         else:
-            partial = None if response is None else attempted(self, _ANSWER, model_result, response)
+            partial = None if response is None else self._answer(run_id, response)
             self._recorder.fail(run_key(run_id), error, result=partial)
+
+    def _answer(self, run_id: UUID | None, response: Any) -> ModelResult:
+        chunks = self._recorder.latest_chunks(run_key(run_id))
+        return attempted(self, _ANSWER, model_result, response, chunks)
 
     # --- models --------------------------------------------------------------------------------------------------
 
@@ -233,7 +208,7 @@ class AgentCallbackHandler(HandlerBase):
     @guarded
     def on_llm_end(self, response: Any = None, *, run_id: UUID | None = None, **_: Any) -> None:
         """Close a model call."""
-        self._recorder.end(run_key(run_id), attempted(self, _ANSWER, model_result, response))
+        self._recorder.end(run_key(run_id), self._answer(run_id, response))
 
     @guarded
     def on_llm_error(self, error: BaseException, *, run_id: UUID | None = None, response: Any = None, **_: Any) -> None:

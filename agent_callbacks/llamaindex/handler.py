@@ -12,11 +12,11 @@ from agent_callbacks.llamaindex.message import Reader
 from agent_callbacks.llamaindex.spans import Spans
 from agent_callbacks.recording.guard import attempted
 from agent_callbacks.recording.recorder import Recorder
+from agent_callbacks.recording.watched import Watched
 from agent_callbacks.settings import HANDLER_ARGUMENTS, check_arguments
 
 if TYPE_CHECKING:
     import inspect
-    from collections.abc import Iterator
     from typing import Never
 
     from llama_index_instrumentation.base import BaseEvent
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
     from agent_callbacks.llamaindex.place import Place
-    from agent_callbacks.recording.operation import Operation
     from agent_callbacks.settings import Settings
 
 __all__ = ["AgentEventHandler"]
@@ -34,7 +33,7 @@ _READER: Final = Reader()
 
 
 @final
-class AgentEventHandler(BaseEventHandler, BaseSpanHandler[Any]):
+class AgentEventHandler(Watched, BaseEventHandler, BaseSpanHandler[Any]):
     """Records LlamaIndex agents, engines and workflows as OpenTelemetry spans; one instance serves all threads.
 
     Call ``install()`` once per process, or use it as a context manager: ``with AgentEventHandler().install(): ...``.
@@ -77,33 +76,9 @@ class AgentEventHandler(BaseEventHandler, BaseSpanHandler[Any]):
     # --- what is known -------------------------------------------------------------------------------------------
 
     @property
-    def open_runs(self) -> int:
-        """How many operations are open now."""
-        return self._recorder.open_runs
-
-    def open_operations(self) -> Iterator[Operation]:
-        """Yield the operations open now; a hung run is among them."""
-        return self._recorder.open_operations()
-
-    @property
-    def internal_errors(self) -> int:
-        """How many failures of the recording were kept from the agent."""
-        return self._recorder.internal_errors
-
-    @property
-    def unmatched_events(self) -> int:
-        """How many events named no operation, or one that was never started here."""
-        return self._recorder.unmatched
-
-    @property
     def unclassified_spans(self) -> int:
         """How many spans were of a kind this version does not know; what happened inside them is recorded."""
         return self._spans.unclassified
-
-    @property
-    def last_trace_id(self) -> str | None:
-        """The trace id of the root opened last, as 32 hex digits."""
-        return self._recorder.last_trace_id
 
     # --- installing ----------------------------------------------------------------------------------------------
 
@@ -120,8 +95,9 @@ class AgentEventHandler(BaseEventHandler, BaseSpanHandler[Any]):
         return self
 
     def uninstall(self) -> None:
-        """Hear nothing any more, wherever it was installed."""
+        """Hear nothing any more, wherever it was installed; what is open closes as abandoned: its end is not heard."""
         install.uninstall(self)
+        self.close()
 
     def __enter__(self) -> AgentEventHandler:
         return self
@@ -133,10 +109,6 @@ class AgentEventHandler(BaseEventHandler, BaseSpanHandler[Any]):
         """End what is open as abandoned; providers belong to who made them and are left alone."""
         self._recorder.abandon_all()
         self._spans.places.clear()
-
-    def swallowed(self, error: Exception) -> None:
-        """Count a failure of ours that was kept from the agent."""
-        self._recorder.swallowed(error)
 
     # --- hearing -------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from agent_callbacks.recording import live, process, tally
 from agent_callbacks.recording.desk import Desk
 from agent_callbacks.recording.guard import attempted, guarded_only
 from agent_callbacks.recording.operation import AgentScope, Operation, Step
+from agent_callbacks.recording.sent import call_tokens
 from agent_callbacks.recording.spending import spent
 from agent_callbacks.recording.steps import asked_tools
 from agent_callbacks.recording.values import (
@@ -25,10 +26,12 @@ from agent_callbacks.recording.values import (
     RequestedTool,
     Retrieval,
     ToolCall,
+    Usage,
 )  # fmt: skip
 
 if TYPE_CHECKING:
     from agent_callbacks.convention.attributes import Attributes
+    from agent_callbacks.tokens.composition import Split
 
 __all__ = ["Closing", "span_context"]
 
@@ -46,13 +49,18 @@ class Closing(Desk):
 
     def _answered(self, operation: Operation, result: ModelResult, *, partial: bool = False) -> Attributes:
         """Return a model call's counts and clock, and add them to its step and run."""
-        usage, method = tally.counted(
-            result, operation.prompt_chars, may_estimate=self.settings.count_tokens and not partial
-        )
+        split = attempted(self, None, self._split, operation, result, partial=partial)
+        may_estimate = self.settings.count_tokens and not partial and not result.from_cache
+        usage, estimated = tally.counted(result, operation.prompt_chars, split, may_estimate=may_estimate)
         found: Attributes = {keys.PROMPT_CHARS: operation.prompt_chars}
         if usage is not None:
+            method = split.method if split is not None else "estimated" if estimated else "reported"
             found.update(self.writer.usage(usage, method))
-            self._add_tokens(operation, usage.input or 0, usage.output or 0)
+            if estimated:
+                found[keys.TOKENS_USAGE_ESTIMATED] = True
+            if split is not None:
+                found.update(call_tokens(split))
+            self._add_tokens(operation, usage, split, method)
         found.update(attempted(self, _NOTHING, spent, operation, result, usage, self.prices, partial=partial))
         if operation.stream is not None:
             found.update(tally.stream_times(operation.stream, operation.start_ns, usage))
@@ -61,23 +69,31 @@ class Closing(Desk):
             self._asked(operation, scope.agent, operation.placed, result.tool_calls)
         return found
 
-    def _add_tokens(self, operation: Operation, given: int, made: int) -> None:
+    def _split(self, operation: Operation, result: ModelResult, *, partial: bool) -> Split | None:
+        """Return what the input of a model call was, where it was counted; a call that broke off may tell no tokens."""
+        usage = result.usage
+        if operation.count is None or result.from_cache or (partial and (usage is None or usage.input is None)):
+            return None
+        composition = operation.count.take()
+        return composition.split(None, None) if usage is None else composition.split(usage.input, usage.cache_read)
+
+    def _add_tokens(self, operation: Operation, usage: Usage, split: Split | None, method: str) -> None:
         scope = operation.scope
         if scope is None or scope.agent is None:
             return
-        agent = scope.agent
+        given, made = usage.input or 0, usage.output or 0
+        agent, step = scope.agent, operation.placed
         agent.total_input_tokens += given
         agent.total_output_tokens += made
-        if operation.key in agent.calls and operation.placed is not None:
-            agent.input_tokens += given
+        if operation.key in agent.calls and step is not None:
             agent.output_tokens += made
-            operation.placed.input_tokens += given
-            operation.placed.output_tokens += made
+            step.output_tokens += made
+            agent.growth.add(step.index, given)
+            for sent in (step.sent, agent.sent):
+                sent.add(given, usage.cache_read, split, method)
 
     def _asked(self, operation: Operation, agent: AgentScope, step: Step, wanted: tuple[RequestedTool, ...]) -> None:
         """Note which tools a step asked for, and those among them that do not exist."""
-        if operation.key not in agent.calls:
-            return
         offered = operation.value.tool_names if isinstance(operation.value, ModelCall) else frozenset[str]()
         known = offered | set(self.settings.naming.registry) if offered else offered
         ids: list[str] = []
@@ -119,6 +135,9 @@ class Closing(Desk):
             self._close_agent(operation, operation.agent, outcome, error)
             found.update(tally.run_totals(operation.agent))
             found.update(attempted(self, _NOTHING, operation.agent.ledger.run, self.prices))
+            alert = operation.agent.growth.run_alert(self.settings)
+            if alert is not None and operation.own_span is not None:
+                attempted(self, None, self.writer.alert, operation.own_span, *alert, now)
         if operation.waits is not None:
             found.update(attempted(self, _NOTHING, tally.tool_times, operation, operation.waits, now, self.writer))
         if operation.parent is None:
@@ -148,7 +167,7 @@ class Closing(Desk):
             operation.placed.open -= 1
             operation.placed.last_ns = max(operation.placed.last_ns, now)
             scope = operation.scope
-            if scope is not None and scope.agent is not None:
+            if scope is not None and scope.agent is not None:  # pragma: no branch - what is placed is in an agent run
                 scope.agent.calls.pop(operation.key, None)
                 self._settle(scope.agent)
         if parent is not None:
@@ -195,17 +214,20 @@ class Closing(Desk):
 
     def settle(self, operation: Operation) -> None:
         """Close what is over of the agent run *operation*, after a span of somebody else's ended in it."""
-        if operation.agent is not None:
+        if operation.agent is not None:  # pragma: no branch - said for the type checker
             self._settle(operation.agent)
 
     def _settle(self, agent: AgentScope) -> None:
         """Close the steps that are over and in which nothing runs or is about to run."""
         for step in [step for step in agent.steps.values() if step.settled]:
             if agent.steps.pop(step.index, None) is not step:
-                continue
+                continue  # pragma: no cover - another thread was faster
             self.shared.steps.pop(step.span.get_span_context().span_id, None)
             cost = attempted(self, _NOTHING, agent.ledger.step, step.index, self.prices)
-            totals = {**tally.step_totals(step), **cost}
+            totals = {**tally.step_totals(step, agent.growth), **cost}
+            alert = agent.growth.step_alert(step.index, self.settings)
+            if alert is not None:
+                attempted(self, None, self.writer.alert, step.span, *alert, step.last_ns)
             self.writer.close(step.span, step.outcome, step.last_ns, totals, step.identity, error=step.error)
             if self.metrics is not None:
                 attempted(self, None, self.metrics.step, step.span, step.identity, totals)
@@ -274,7 +296,7 @@ class Closing(Desk):
     @guarded_only
     def _stop_lingering(self, body: live.Body) -> None:
         operation = body.target
-        if isinstance(operation, Operation):
+        if isinstance(operation, Operation):  # pragma: no branch - said for the type checker
             operation.recorder.abandon(operation)
 
     @guarded_only

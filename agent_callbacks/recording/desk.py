@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import abc
 from typing import TYPE_CHECKING, Final, cast
 
 from opentelemetry import trace
 
 from agent_callbacks.convention import keys
 from agent_callbacks.convention.names import Namer
-from agent_callbacks.recording import metrics, process
+from agent_callbacks.recording import counting, metrics, process
 from agent_callbacks.recording.failure import error_type
+from agent_callbacks.recording.guard import attempted
 from agent_callbacks.recording.processor import install_processor
 from agent_callbacks.recording.writer import SpanWriter
 from agent_callbacks.settings import Settings
-from agent_callbacks.tokens.prices import open_book
 from agent_callbacks.version import __version__
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _NO_PROVIDER: Final = (
 )
 
 
-class Desk:
+class Desk(abc.ABC):
     """The base of the recorder: everything that is not an event."""
 
     def __init__(
@@ -52,12 +53,14 @@ class Desk:
         """
         self.settings = settings or process.settings() or Settings.load()
         self.enabled = self.settings.enabled
-        self.prices = open_book(self.settings.prices)
-        if self.enabled:
-            self.prices.load()
-        self._inner_spans = self.settings.inner_spans
         self.internal_errors = 0
         """Failures of ours that were kept from the agent."""
+        self.prices = self.settings.price_book
+        if self.enabled:
+            self.prices.load()
+            if self.settings.count_tokens:
+                attempted(self, None, counting.load)
+        self._inner_spans = self.settings.inner_spans
         self.unmatched: int = 0
         """Events without a run id, or of a run that was never started here."""
         self.last_root: SpanContext | None = None
@@ -119,9 +122,9 @@ class Desk:
         """Yield the operations this recorder has open."""
         return iter([operation for operation in list(self._open.values()) if operation.recorder is self])
 
+    @abc.abstractmethod
     def abandon_all(self) -> int:
         """Close everything this recorder has open; return how many operations that were."""
-        raise NotImplementedError
 
     def swallowed(self, error: Exception) -> None:
         """Count a failure of ours and log its type, once per type."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import time
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, final
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast, final
 
 from opentelemetry import context as otel_context
 from opentelemetry.trace import Span, SpanContext, Status, StatusCode, get_current_span, set_span_in_context
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import TracerProvider
 
+    from agent_callbacks.recording.messages import MessageReader
     from agent_callbacks.recording.writer import SpanWriter
 
 __all__ = ["default_recorder", "downstream", "recorder_on", "span"]
@@ -189,39 +190,17 @@ class _Writing:
         self._writer.rename(self._inner, name)
 
 
-class _NoMessages:
-    """Reads no messages: what is recorded by hand has none."""
-
-    def parts(self, message: object) -> dict[str, object]:
-        return {"role": "user", "parts": [{"type": "text", "content": message}]}
-
-    def output(self, generation: object) -> dict[str, object]:
-        return self.parts(generation)
-
-    def answer(self, generation: object) -> tuple[object, str]:
-        return generation, "unknown"
-
-    def chars(self, message: object) -> int:
-        return len(message) if isinstance(message, str) else 0
-
-    def definition(self, tool: object) -> dict[str, object]:
-        return {"name": tool}
-
-    def is_message(self, value: object) -> bool:
-        del value
-        return False
-
-    def content(self, message: object) -> object:
-        return message
+_NO_READER: Final = cast("MessageReader", None)
+"""What is recorded by hand has no messages, so nobody is asked to read any."""
 
 
 def default_recorder() -> Recorder:
     """Return what records outside any run: to the global provider, under the process's settings."""
-    recorder = process.once(("recorder", process.settings()), lambda: Recorder(_NoMessages()))
+    recorder = process.once(("recorder", process.settings()), lambda: Recorder(_NO_READER))
     recorder.follow_global()
     return recorder
 
 
 def recorder_on(provider: TracerProvider) -> Recorder:
     """Return what records outside any run to *provider*, under the process's settings."""
-    return Recorder(_NoMessages(), provider)
+    return Recorder(_NO_READER, provider)

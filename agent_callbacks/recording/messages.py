@@ -18,6 +18,8 @@ import orjson
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from agent_callbacks.tokens.composition import Weight
+
 __all__ = ["Fragment", "MessageCache", "MessageReader", "joined"]
 
 # Plain strings and dicts cannot be weakly referenced; they are rare as messages and simply built each time.
@@ -65,27 +67,39 @@ class MessageReader(Protocol):
 
 @dataclass(slots=True)
 class Fragment:
-    """One message: its cleaned JSON (made when first wanted), the JSON's bytes, the length of its text."""
+    """One message: its cleaned JSON (made when first wanted), the JSON's bytes, the length of its text, its tokens.
+
+    ``shape`` is the message in the conventions' shape, kept from the making of the JSON until the tokens are counted.
+    """
 
     chars: int
     json: str | None = None
     size: int = 0
+    weight: Weight | None = None
+    shape: Mapping[str, object] | None = None
 
 
 class MessageCache:
     """Fragments by message object, for as long as the object lives."""
 
     def __init__(
-        self, reader: MessageReader, clean: Callable[[str], str], to_json: Callable[[object], str], limit: int
+        self,
+        reader: MessageReader,
+        clean: Callable[[str], str],
+        to_json: Callable[[object], str],
+        limit: int,
+        *,
+        counted: bool,
     ) -> None:
         """Use *reader* to understand messages, *clean* for text and *to_json* to clean and bound the rest.
 
-        A message longer than *limit* bytes is shortened.
+        A message longer than *limit* bytes is shortened. *counted* says that their tokens will be.
         """
         self._reader = reader
         self._clean = clean
         self._to_json = to_json
         self._limit = limit
+        self._counted = counted
         self._known: dict[int, tuple[weakref.ref[object], object, Fragment]] = {}
 
     def read(self, messages: Sequence[object], *, content: bool) -> list[Fragment]:
@@ -101,9 +115,17 @@ class MessageCache:
             else:
                 fragment = entry[2]
             if content and fragment.json is None:
-                fragment.json, fragment.size = self._rendered(self._reader.parts(message))
+                shape = self._reader.parts(message)
+                fragment.json, fragment.size = self._rendered(shape)
+                if self._counted and fragment.weight is None:
+                    fragment.shape = shape
             found.append(fragment)
         return found
+
+    def shape(self, message: object, fragment: Fragment) -> Mapping[str, object]:
+        """Return *message* in the conventions' shape, not cleaned; its *fragment* does not keep it any longer."""
+        kept, fragment.shape = fragment.shape, None
+        return self._reader.parts(message) if kept is None else kept
 
     def definition(self, tool: object) -> Mapping[str, object]:
         """Return a tool's definition in the GenAI conventions' shape, not cleaned."""
@@ -181,7 +203,7 @@ def joined(fragments: Sequence[Fragment], limit: int) -> tuple[str, int]:
         return _listed([fragment.json or "" for fragment in fragments]), 0
     kept: list[str] = []
     room = limit - _NOTE_ROOM
-    for fragment in reversed(fragments):
+    for fragment in reversed(fragments):  # pragma: no branch - they do not all fit
         if fragment.size + 1 > room:
             break
         room -= fragment.size + 1

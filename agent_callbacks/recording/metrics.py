@@ -5,7 +5,9 @@ user, session or content is ever an attribute. Names of tools and agents are tho
 does not bound (models, providers, error types) a meter provider sees at most ``MOST_VALUES`` different values each.
 
 Source of names, units and boundaries: OpenTelemetry GenAI semantic conventions. ``gen_ai.client.token.usage`` is that
-of releases up to 1.41, which dashboards read; an estimate is never recorded there.
+of releases up to 1.41, which dashboards and every other instrumentation use; its successors, five counters and two
+histograms under ``gen_ai.client.inference.``, would be seven more series for the same numbers. The other new names
+under that prefix, of durations, are a proposal so far (semantic-conventions-genai#521). An estimate is never recorded.
 """
 
 from __future__ import annotations
@@ -81,7 +83,6 @@ _MEASURED: Final = (
 """Which attribute of a span is recorded as which metric."""
 _USAGE: Final = ((keys.USAGE_INPUT_TOKENS, "input"), (keys.USAGE_OUTPUT_TOKENS, "output"))
 _BUCKETS: Final = tuple((key, key.rpartition(".")[2]) for key in keys.STEP_TOKENS)
-_ESTIMATED: Final = "estimated"
 
 
 class _Instruments:
@@ -162,7 +163,7 @@ class Metrics:
         for key, measured in _MEASURED:
             if isinstance(value := found.get(key), (int, float)):
                 self._histograms[measured].record(value, attributes, context)
-        if found.get(keys.TOKENS_METHOD) != _ESTIMATED:
+        if not found.get(keys.TOKENS_USAGE_ESTIMATED):
             usage = self._histograms[keys.METRIC_TOKEN_USAGE]
             for key, kind in _USAGE:
                 if isinstance(count := found.get(key), int):

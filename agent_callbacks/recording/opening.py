@@ -13,6 +13,8 @@ from agent_callbacks.convention import keys
 from agent_callbacks.metadata import Request, baggage_request, current_request
 from agent_callbacks.recording import live, process
 from agent_callbacks.recording.closing import Closing, span_context
+from agent_callbacks.recording.counting import Count
+from agent_callbacks.recording.guard import attempted
 from agent_callbacks.recording.operation import AgentScope, Operation, Step
 from agent_callbacks.recording.placement import agent_name, is_own_agent, place_in_step, prompt_of, step_of_tool
 from agent_callbacks.recording.values import (
@@ -217,6 +219,8 @@ class Opening(Closing):
         """Return the messages a model call shows, and note how much text it sends."""
         fragments = self.writer.read(value, operation.level)
         operation.prompt_chars = sum([fragment.chars for fragment in fragments])
+        if self.settings.count_tokens:
+            operation.count = attempted(self, None, Count, self, value, fragments, self.writer.messages)
         return _unsaid(fragments, agent) if self.settings.history == "delta" else fragments
 
     def _place_agent(self, operation: Operation, value: AgentRun, context: Context, late: SpanContext | None) -> None:
@@ -235,7 +239,7 @@ class Opening(Closing):
         """Put a model call of the agent itself into its step, opening the step if it is a new one."""
         scope = agent.agent
         if scope is None:
-            return
+            return  # pragma: no cover - said for the type checker
         if value.decision is None:
             operation.prompt = prompt_of(value, operation.prompt_chars)
         with self.shared.lock:
@@ -297,6 +301,9 @@ class Opening(Closing):
         )  # fmt: skip
         if not operation.own_span.is_recording():
             operation.level = "off"
+            operation.count = None
+        elif operation.count is not None:
+            attempted(self, None, operation.count.begin)
 
     def _resumed(self, operation: Operation, value: AgentRun) -> tuple[SpanContext, str] | None:
         """Return the interrupted run this one resumes; where this process did not see it, start looking for it."""
@@ -318,7 +325,7 @@ class Opening(Closing):
                 self.writer.link(span, *link)
 
     def _root_opened(self, operation: Operation) -> None:
-        if operation.own_span is not None:
+        if operation.own_span is not None:  # pragma: no branch - a root has one
             self.last_root = operation.own_span.get_span_context()
         self._watch_task(operation)
         request = operation.request

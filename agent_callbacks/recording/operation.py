@@ -8,9 +8,10 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanContext, Status, StatusC
 
 from agent_callbacks.metadata import EMPTY
 from agent_callbacks.recording.meter import Meter, touched
+from agent_callbacks.recording.sent import Growth, Sent
 from agent_callbacks.recording.spending import Ledger
 from agent_callbacks.recording.steps import StepState
-from agent_callbacks.recording.values import ModelCall, RequestedTool, ToolCall
+from agent_callbacks.recording.values import RequestedTool, ToolCall
 from agent_callbacks.recording.waits import Waits
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from agent_callbacks.convention.attributes import Attributes
     from agent_callbacks.metadata import ContentLevel, Request
+    from agent_callbacks.recording.counting import Count
     from agent_callbacks.recording.live import Body
     from agent_callbacks.recording.messages import Fragment
     from agent_callbacks.recording.process import Search
@@ -34,8 +36,8 @@ class Step:
     """
 
     __slots__ = (
-        "asked", "error", "foreign", "identity", "index", "input_tokens", "last_ns", "open", "outcome",
-        "output_tokens", "over", "owner", "span",
+        "asked", "error", "foreign", "identity", "index", "last_ns", "open", "outcome", "output_tokens", "over",
+        "owner", "sent", "span",
     )  # fmt: skip
 
     def __init__(self, index: int, span: Span, identity: Attributes, start_ns: int, owner: Operation) -> None:
@@ -51,7 +53,7 @@ class Step:
         self.over = False
         self.outcome: Outcome = "success"
         self.error: str | None = None
-        self.input_tokens = 0
+        self.sent = Sent()
         self.output_tokens = 0
 
     def started(self, call_id: str | None) -> int | None:
@@ -76,8 +78,8 @@ class AgentScope:
     """
 
     __slots__ = (
-        "calls", "input_tokens", "ledger", "missing", "model_calls", "name", "names", "output_tokens", "said", "state",
-        "steps", "tool_calls", "total_input_tokens", "total_output_tokens",
+        "calls", "growth", "ledger", "missing", "model_calls", "name", "names", "output_tokens", "said", "sent",
+        "state", "steps", "tool_calls", "total_input_tokens", "total_output_tokens",
     )  # fmt: skip
 
     def __init__(self, name: str | None, names: tuple[str | None, ...]) -> None:
@@ -92,16 +94,17 @@ class AgentScope:
         self.ledger = Ledger()
         self.model_calls = 0
         self.tool_calls = 0
-        self.input_tokens = 0
+        self.sent = Sent()
+        self.growth = Growth()
         self.output_tokens = 0
         self.total_input_tokens = 0
         self.total_output_tokens = 0
 
 
 class Stream:
-    """The clock and counter of a streamed answer, in nanoseconds of Unix time."""
+    """The clock and counter of a streamed answer, in nanoseconds of Unix time, and its two ``latest`` chunks."""
 
-    __slots__ = ("chunks", "first_content_ns", "first_ns", "last_ns")
+    __slots__ = ("chunks", "first_content_ns", "first_ns", "last_ns", "latest")
 
     def __init__(self, now: int) -> None:
         """Begin with the first chunk, seen at *now*."""
@@ -109,6 +112,7 @@ class Stream:
         self.first_ns = now
         self.last_ns = now
         self.first_content_ns: int | None = None
+        self.latest: tuple[object, object] = (None, None)
 
 
 class Operation:
@@ -122,8 +126,8 @@ class Operation:
     """
 
     __slots__ = (
-        "agent", "ambient", "asked_ns", "base", "body", "children", "error", "forget_task", "hangs_on", "identity",
-        "key", "last_ns", "level", "meter", "notes", "outcome", "own_span", "parent", "placed", "prompt",
+        "agent", "ambient", "asked_ns", "base", "body", "children", "count", "error", "forget_task", "hangs_on",
+        "identity", "key", "last_ns", "level", "meter", "notes", "outcome", "own_span", "parent", "placed", "prompt",
         "prompt_chars", "recorder", "request", "said", "search", "start_ns", "step", "stream", "user_bytes",
         "user_span", "user_step", "value", "waits",
     )  # fmt: skip
@@ -158,6 +162,7 @@ class Operation:
         self.stream: Stream | None = None
         self.prompt: object = None
         self.prompt_chars = 0
+        self.count: Count | None = None
         self.notes: Attributes = {}
         self.outcome: Outcome | None = None
         self.error: tuple[int, str] | None = None
@@ -165,11 +170,6 @@ class Operation:
         self.asked_ns: int | None = None
         self.search: Search | None = None
         self.forget_task: Callable[[], None] | None = None
-
-    @property
-    def visible(self) -> bool:
-        """Whether the operation has a span of its own."""
-        return self.own_span is not None
 
     @property
     def anchor(self) -> Operation:
@@ -188,11 +188,6 @@ class Operation:
         while operation is not None and operation.agent is None:
             operation = operation.parent
         return operation
-
-    @property
-    def streamed(self) -> bool:
-        """Whether this is a model call that has answered in chunks."""
-        return self.stream is not None and isinstance(self.value, ModelCall)
 
     def waiting(self, wait: object, start_ns: int, peer: Callable[[], str]) -> None:
         """Note at every tool around here that *wait* began at *start_ns*; *peer* says for whom, if it does not end."""

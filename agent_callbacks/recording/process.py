@@ -15,7 +15,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Callable, Hashable
 
     from opentelemetry.trace import SpanContext, TracerProvider
 
@@ -105,10 +105,10 @@ def shared(provider: TracerProvider) -> Shared:
         return found
 
 
-def known() -> Iterator[Shared]:
-    """Yield the tables of every provider in use."""
+def is_busy() -> bool:
+    """Say whether anything is open on any provider."""
     with _lock:
-        return iter(list(_shared.values()))
+        return any(found.open for found in _shared.values())
 
 
 def enlist(recorder: Recorder) -> None:

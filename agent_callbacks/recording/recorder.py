@@ -72,8 +72,15 @@ class Recorder(Opening):
             stream = operation.stream = Stream(now)
         stream.chunks += 1
         stream.last_ns = now
+        stream.latest = chunk, stream.latest[0]
         if stream.first_content_ns is None and kind_of(chunk) == "content":
             stream.first_content_ns = now
+
+    def latest_chunks(self, key: Key | None) -> tuple[object, object]:
+        """Return the two chunks of a streamed answer that came last, the latest first; None for what never came."""
+        operation = None if key is None else self._open.get(key)
+        stream = None if operation is None else operation.stream
+        return (None, None) if stream is None else stream.latest
 
     def note(self, key: Key | None, fact: Fact) -> None:
         """Note what is learnt while an operation runs."""

@@ -6,6 +6,7 @@ the sum, which is then a lower bound; where nothing could be, there is no sum, n
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from agent_callbacks.convention import keys
@@ -13,8 +14,6 @@ from agent_callbacks.recording.values import ModelCall
 from agent_callbacks.tokens.prices import Call
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from agent_callbacks.convention.attributes import Attributes
     from agent_callbacks.recording.operation import AgentScope, Operation
     from agent_callbacks.recording.values import ModelResult, Usage
@@ -25,6 +24,7 @@ __all__ = ["Ledger", "Spending", "spent"]
 _WAIT_SECONDS: Final = 0.02
 _MAX_NAMES: Final = 32
 _UNNAMED: Final = "unknown"
+_NOTHING: Final = Decimal(0)
 _Waiting = tuple[Call, "Usage", int, str]
 
 
@@ -134,6 +134,10 @@ def spent(
     call = Call(value.provider, result.model or value.model, value.model, value.server_address, result.service_tier)
     name = str(operation.identity.get(keys.REQUEST_MODEL, _UNNAMED))
     accounts = _accounts(operation)
+    if result.from_cache:
+        for account in accounts:
+            account.add(_NOTHING, name)
+        return {keys.LLM_COST: float(_NOTHING)}
     if usage is not None and not (book.loaded or book.wait(_WAIT_SECONDS)):
         for account in accounts:
             account.waiting.append((call, usage, operation.start_ns, name))

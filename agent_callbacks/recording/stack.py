@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KNOWN", "UNKNOWN", "Caller", "about", "caller", "current_loop", "current_task", "in_thread", "is_engine",
-    "kinds_of", "module_of", "on_stack", "owner", "ran_out", "run_by_engine",
+    "kinds_of", "locals_of", "module_of", "on_stack", "owner", "ran_out", "run_by_engine",
 ]  # fmt: skip
 
 # Both are documented, and both may be missing outside of CPython.
@@ -144,9 +144,13 @@ def module_of(called: Caller) -> str:
 
 def kinds_of(called: Caller) -> tuple[str, ...]:
     """Return the class names, the most special first, of the object whose method owns the run; none if unknown."""
+    return tuple(base.__name__ for base in type(locals_of(called).get("self")).__mro__)
+
+
+def locals_of(called: Caller) -> Mapping[str, object]:
+    """Return the local variables of the function that owns the run; none if unknown."""
     frame, _ = called
-    owner_self: object = None if frame is None else frame.f_locals.get("self")
-    return tuple(base.__name__ for base in type(owner_self).__mro__)
+    return {} if frame is None else frame.f_locals
 
 
 def _asker() -> FrameType | None:

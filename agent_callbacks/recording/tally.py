@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from agent_callbacks.convention import keys
 from agent_callbacks.recording.values import Embedding, ModelCall, ModelResult, Retrieval, Usage
+from agent_callbacks.tokens.economics import cached_share
 from agent_callbacks.tokens.estimate import estimate
 
 if TYPE_CHECKING:
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
     from agent_callbacks.convention.attributes import Attributes, Cleaner
     from agent_callbacks.recording.operation import AgentScope, Operation, Step, Stream
+    from agent_callbacks.recording.sent import Growth
     from agent_callbacks.recording.waits import Waits
+    from agent_callbacks.tokens.composition import Split
 
 _NS: Final = 1e9
 _MAX_PEER: Final = 128  # bytes
@@ -23,15 +26,26 @@ BLOCKS: Final = "blocks"
 """``TOOL_DOWNSTREAM_METHOD`` where spans of others cannot be seen, so that only what is marked by hand counts."""
 
 
-def counted(result: ModelResult, prompt_chars: int, *, may_estimate: bool) -> tuple[Usage | None, str]:
-    """Return the call's tokens and the method: as reported; what is missing is estimated from the text, if allowed."""
+def counted(
+    result: ModelResult, prompt_chars: int, split: Split | None, *, may_estimate: bool
+) -> tuple[Usage | None, bool]:
+    """Return the call's tokens, and whether any are an estimate: what is not reported is, if allowed.
+
+    Args:
+        result: What the model answered.
+        prompt_chars: How much text it was sent.
+        split: What that was counted to be; None where it was not counted.
+        may_estimate: Whether to estimate.
+    """
     usage = result.usage or Usage()
     complete = usage.input is not None and usage.output is not None
     if complete or not may_estimate or not (prompt_chars or result.output_chars):
-        return result.usage, "reported"
-    given = estimate(prompt_chars) if usage.input is None else usage.input
+        return result.usage, False
+    given = usage.input
+    if given is None:
+        given = estimate(prompt_chars) if split is None else split.buckets.total
     made = estimate(result.output_chars) if usage.output is None else usage.output
-    return replace(usage, input=given, output=made), "estimated"
+    return replace(usage, input=given, output=made), True
 
 
 def stream_times(stream: Stream, start_ns: int, usage: Usage | None) -> Attributes:
@@ -100,9 +114,14 @@ def _cleaned(peers: Mapping[str, int], clean: Cleaner) -> dict[str, int]:
     return found
 
 
-def step_totals(step: Step) -> Attributes:
-    """Return what a step used."""
-    return {keys.STEP_INPUT_TOKENS: step.input_tokens, keys.STEP_OUTPUT_TOKENS: step.output_tokens}
+def step_totals(step: Step, growth: Growth) -> Attributes:
+    """Return what a step used, of what its input was, and how much more that was than the step before."""
+    found: Attributes = {keys.STEP_INPUT_TOKENS: step.sent.input, keys.STEP_OUTPUT_TOKENS: step.output_tokens}
+    found.update(step.sent.attributes(keys.STEP_TOKENS))
+    if (share := cached_share(step.sent.cached, step.sent.input)) is not None:
+        found[keys.STEP_CACHED_SHARE] = share
+    found.update(growth.step(step.index))
+    return found
 
 
 def run_totals(scope: AgentScope) -> Attributes:
@@ -111,8 +130,10 @@ def run_totals(scope: AgentScope) -> Attributes:
         keys.RUN_STEPS: scope.state.last,
         keys.RUN_MODEL_CALLS: scope.model_calls,
         keys.RUN_TOOL_CALLS: scope.tool_calls,
-        keys.RUN_INPUT_TOKENS: scope.input_tokens,
+        keys.RUN_INPUT_TOKENS: scope.sent.input,
         keys.RUN_OUTPUT_TOKENS: scope.output_tokens,
         keys.RUN_TOTAL_INPUT_TOKENS: scope.total_input_tokens,
         keys.RUN_TOTAL_OUTPUT_TOKENS: scope.total_output_tokens,
+        **scope.sent.attributes(keys.RUN_TOKENS),
+        **scope.growth.run(),
     }

@@ -135,7 +135,10 @@ class RequestedTool:
 
 @frozen
 class ModelResult:
-    """What the model answered; ``service_tier`` is the one that was used, in the provider's word."""
+    """What the model answered; ``service_tier`` is the one that was used, in the provider's word.
+
+    ``from_cache`` says that the model was not asked: an earlier answer was given again, which uses and costs nothing.
+    """
 
     model: str | None = field(default=None, repr=False)
     response_id: str | None = field(default=None, repr=False)
@@ -145,6 +148,7 @@ class ModelResult:
     tool_calls: tuple[RequestedTool, ...] = field(default=(), repr=False)
     output_chars: int = 0
     service_tier: str | None = field(default=None, repr=False)
+    from_cache: bool = False
 
 
 @frozen

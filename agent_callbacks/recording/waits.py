@@ -1,82 +1,24 @@
 """What a tool waited for: intervals of time, whose union counts, as a whole and by peer.
 
 Spans and blocks may overlap, lie in each other, come from several threads and outlast the tool; no nanosecond counts
-twice, and nothing outside the tool counts. Memory is bounded: of a peer at most ``MAX_PARTS`` disjoint intervals are
-kept apart, and at most ``MAX_PEERS`` peers.
+twice, and nothing outside the tool counts. Memory is bounded: at most ``MAX_PEERS`` peers are kept apart.
 """
 
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
 from agent_callbacks.convention.peers import OTHER
+from agent_callbacks.interval import Union
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["MAX_OPEN", "MAX_PARTS", "MAX_PEERS", "Union", "Waits"]
+__all__ = ["MAX_OPEN", "MAX_PEERS", "Waits"]
 
-MAX_PARTS: Final = 256
 MAX_PEERS: Final = 32
 MAX_OPEN: Final = 256
-
-
-class Union:
-    """The union of intervals, added in any order.
-
-    When there are more than ``MAX_PARTS`` disjoint ones, the older half is kept as its length alone. What is added
-    later and begins before them all replaces that; what begins among them counts from their end on, so the total is
-    never too long.
-    """
-
-    __slots__ = ("_begins", "_ends", "_folded_begin", "_folded_end", "_folded_ns")
-
-    def __init__(self) -> None:
-        """Begin empty."""
-        self._begins: list[int] = []
-        self._ends: list[int] = []
-        self._folded_begin = self._folded_end = self._folded_ns = 0
-
-    @property
-    def parts(self) -> int:
-        """How many disjoint intervals are kept."""
-        return len(self._begins)
-
-    def length(self, until: int) -> int:
-        """Return the nanoseconds in the union before *until*, which nothing folded is after."""
-        if not self._begins:
-            return self._folded_ns
-        return self._folded_ns + sum(
-            min(end, until) - min(begin, until) for begin, end in zip(self._begins, self._ends, strict=True)
-        )
-
-    def add(self, begin: int, end: int) -> None:
-        """Add the time from *begin* to *end*, in nanoseconds of Unix time."""
-        if self._folded_ns and begin < self._folded_end:
-            if begin <= self._folded_begin and end >= self._folded_end:
-                self._folded_ns = 0
-            else:
-                begin = self._folded_end
-        if end <= begin:
-            return
-        first = bisect_left(self._ends, begin)
-        last = bisect_left(self._begins, end + 1, first)
-        if first < last:
-            begin, end = min(begin, self._begins[first]), max(end, self._ends[last - 1])
-        self._begins[first:last] = [begin]
-        self._ends[first:last] = [end]
-        if len(self._begins) > MAX_PARTS:
-            self._fold()
-
-    def _fold(self) -> None:
-        half = MAX_PARTS // 2
-        if not self._folded_ns:
-            self._folded_begin = self._begins[0]
-        self._folded_ns += sum(self._ends[:half]) - sum(self._begins[:half])
-        self._folded_end = self._ends[half - 1]
-        del self._begins[:half], self._ends[:half]
 
 
 class Waits:

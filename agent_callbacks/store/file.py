@@ -8,7 +8,7 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING, Final
 
-from agent_callbacks.store import schema
+from agent_callbacks.store import layout, schema
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -31,7 +31,7 @@ def open_for_writing(path: Path, busy_seconds: float) -> sqlite3.Connection:
     schema.check_ours(path)
     connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
     try:
-        schema.migrate(connection, path)
+        layout.migrate(connection, path)
         _write_ahead(connection, busy_seconds)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}").fetchall()

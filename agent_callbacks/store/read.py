@@ -10,19 +10,19 @@ import difflib
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, cast
 
 import orjson
 
-from agent_callbacks.convention import keys
-from agent_callbacks.store import schema
+from agent_callbacks.store import layout, schema, summary
+from agent_callbacks.store.summary import EVERY, Filter, Order, Summary
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
+    from pathlib import Path
     from types import TracebackType
 
-__all__ = ["Statistics", "Store", "StoredSpan", "Summary"]
+__all__ = ["Evaluation", "Filter", "Order", "Statistics", "Store", "StoredSpan", "Summary"]
 
 _BUSY_SECONDS: Final = 2.0
 _SUGGESTED_FROM: Final = 2000
@@ -56,25 +56,14 @@ class StoredSpan:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """What a list of traces shows of one.
-
-    ``start_ns`` and ``end_ns`` are nanoseconds since the epoch, from the first start to the last end; tokens are those
-    of the model calls, None when none reported any; ``outcome`` is the first span's that has one, ``"error"`` where
-    only the status says so.
-    """
+class Evaluation:
+    """What ``record_outcome`` said of a run; ``time_ns`` is nanoseconds since the epoch."""
 
     trace_id: str
     name: str
-    start_ns: int
-    end_ns: int
-    spans: int
-    steps: int
-    input_tokens: int | None
-    output_tokens: int | None
-    outcome: str | None
-    user_id: str | None
-    session_id: str | None
+    score: float | None
+    label: str | None
+    time_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,42 +77,6 @@ class Statistics:
     oldest_ns: int | None
     newest_ns: int | None
 
-
-# A trace's root is its first span without a parent, or without one in the store.
-_ROOT: Final = """
-    SELECT {column} FROM spans AS root WHERE root.trace_id = trace.trace_id AND NOT EXISTS (
-        SELECT 1 FROM spans AS parent
-        WHERE parent.trace_id = root.trace_id AND parent.span_id = root.parent_span_id
-    ) ORDER BY root.parent_span_id IS NOT NULL, root.start_ns, root.span_id LIMIT 1
-"""
-_FIRST_KNOWN: Final = """
-    SELECT {column} FROM spans AS known WHERE known.trace_id = trace.trace_id AND known.{column} IS NOT NULL
-    ORDER BY known.start_ns, known.span_id LIMIT 1
-"""
-_MODELS: Final = f"operation IN ({', '.join(map(repr, schema.MODEL_OPERATIONS))})"
-# An outcome is recorded when the run is long over: it is none of the run's time.
-_OF_RUN: Final = f"name <> '{keys.EVALUATION_SPAN}'"
-_SUMMARIES: Final = f"""
-    WITH trace AS (
-        SELECT trace_id, start_ns FROM traces WHERE {{chosen}} AND start_ns >= :since
-        ORDER BY start_ns DESC, trace_id LIMIT :limit
-    )
-    SELECT
-        trace.trace_id,
-        coalesce(({_ROOT.format(column="name")}), min(name)),
-        trace.start_ns,
-        coalesce(max(end_ns) FILTER (WHERE {_OF_RUN}), max(end_ns)),
-        count(*),
-        count(step_index) FILTER (WHERE operation IS NULL),
-        sum(input_tokens) FILTER (WHERE {_MODELS}),
-        sum(output_tokens) FILTER (WHERE {_MODELS}),
-        coalesce(({_FIRST_KNOWN.format(column="outcome")}), iif(max(status = 'ERROR'), 'error', NULL)),
-        ({_FIRST_KNOWN.format(column="user_id")}),
-        ({_FIRST_KNOWN.format(column="session_id")})
-    FROM trace JOIN spans ON spans.trace_id = trace.trace_id
-    GROUP BY trace.trace_id ORDER BY trace.start_ns DESC, trace.trace_id
-"""  # noqa: S608 - constants; values are bound
-_CHOSEN_BY: Final = "trace_id IN (SELECT trace_id FROM askers WHERE role = '{role}' AND id = :{role})"
 
 # The outermost interrupted span of the newest interrupted trace: its parent was not itself interrupted.
 _INTERRUPTED: Final = """
@@ -145,7 +98,7 @@ class Store:
     """
 
     def __init__(self, path: Path | str | None = None) -> None:
-        self.path: Final = schema.default_path() if path is None else Path(path).expanduser()
+        self.path: Final = schema.place(path)
         _check(self.path)
         with self._reading():
             self._connection = self._connect("ro")
@@ -181,10 +134,39 @@ class Store:
             user: Only traces with a span of this user id.
             since_ns: Only traces started then or later, in nanoseconds since the epoch.
         """
-        wanted = {schema.SESSION: session, schema.USER: user}
-        chosen = [_CHOSEN_BY.format(role=role) for role, value in wanted.items() if value is not None]
-        query = _SUMMARIES.format(chosen=" AND ".join(chosen) or "TRUE")
-        return [Summary(*row) for row in self._rows(query, {**wanted, "since": since_ns, "limit": limit})]
+        return self.summaries(Filter(session=session, user=user, since_ns=since_ns), limit)
+
+    def summaries(self, wanted: Filter = EVERY, limit: int = -1, order: Order = "start") -> list[Summary]:
+        """Return summaries of the traces that are *wanted*, at most *limit* (-1: all) of them, in *order*."""
+        return [Summary.of(row) for row in self.columns(summary.SHOWN, wanted, limit, order)]
+
+    def columns(
+        self, shown: Sequence[str], wanted: Filter = EVERY, limit: int = -1, order: Order | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Return of each trace that is *wanted* the columns *shown*, of ``summary.SHOWN``: the fewer, the faster."""
+        values = {name: getattr(wanted, name) for name in wanted.__slots__}
+        return self._rows(summary.query(wanted, order, shown), {**values, "limit": limit})
+
+    def known(self, column: str, limit: int = _SUGGESTED_FROM) -> list[str]:
+        """Return what stands in a *column* of text, of ``summary.SHOWN``, in the newest traces."""
+        rows = self.columns((column,), EVERY, limit, "start")
+        return list(dict.fromkeys(value for (value,) in rows if value is not None))
+
+    def models(self) -> list[str]:
+        """Return the models that the newest traces asked."""
+        return list(dict.fromkeys(name for text in self.known("models") for name in orjson.loads(text)))
+
+    def evaluations(self, since_ns: int = 0) -> list[Evaluation]:
+        """Return what was said of runs, in the order it was said, from *since_ns* (epoch ns) on."""
+        rows = self._rows(
+            "SELECT trace_id, name, score, label, time_ns FROM evaluations WHERE time_ns >= ? ORDER BY time_ns",
+            (since_ns,),
+        )
+        return [Evaluation(*row) for row in rows]
+
+    def written(self) -> int:
+        """Return the number of the last write, as ``Summary.written`` has it; 0 where there was none."""
+        return self._one("SELECT coalesce(max(written), 0) FROM traces")
 
     def last_trace_id(self, *, session: str | None = None, user: str | None = None) -> str | None:
         """Return the id of the trace started last, None when there is none."""
@@ -211,6 +193,13 @@ class Store:
         query = f"SELECT {', '.join(_STORED)} FROM spans WHERE trace_id = ? ORDER BY start_ns, span_id"  # noqa: S608 - constants
         return [_stored(row, self.path) for row in self._rows(query, (trace_id,))]
 
+    def calls(self, trace_id: str) -> list[StoredSpan]:
+        """Return the model calls of the trace *trace_id*, in the order they started."""
+        query = (
+            f"SELECT {', '.join(_STORED)} FROM spans WHERE trace_id = ? AND {summary.MODELS} ORDER BY start_ns, span_id"  # noqa: S608 - constants
+        )
+        return [_stored(row, self.path) for row in self._rows(query, (trace_id,))]
+
     def find_interrupted(self, thread_id: str) -> tuple[str, str] | None:
         """Return trace and span id (hex) of the outermost span of this conversation's newest interrupted run."""
         rows = self._rows(_INTERRUPTED, (thread_id,))
@@ -235,7 +224,7 @@ class Store:
 
     def _upgrade(self) -> None:
         with self._reading(), contextlib.closing(self._connect("rw")) as connection:
-            schema.migrate(connection, self.path)
+            layout.migrate(connection, self.path)
 
     def _one(self, query: str) -> int:
         return cast("int", self._rows(query)[0][0])

@@ -75,7 +75,8 @@ def remove(connection: sqlite3.Connection, trace_ids: Iterable[str]) -> Removed:
     for trace_id in trace_ids:
         spans += connection.execute("DELETE FROM spans WHERE trace_id = ?", (trace_id,)).rowcount
         traces += connection.execute("DELETE FROM traces WHERE trace_id = ?", (trace_id,)).rowcount
-        connection.execute("DELETE FROM askers WHERE trace_id = ?", (trace_id,))
+        for table in ("askers", "evaluations"):
+            connection.execute(f"DELETE FROM {table} WHERE trace_id = ?", (trace_id,))  # noqa: S608 - constants
     return Removed(traces, spans)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import orjson
 from opentelemetry.trace import format_span_id, format_trace_id
@@ -25,11 +26,13 @@ class Batch:
     """Rows to write in one transaction."""
 
     spans: Sequence[tuple[object, ...]]
-    """The columns of ``schema.COLUMNS``."""
+    """The columns of ``layout.COLUMNS``."""
     traces: Sequence[tuple[str, int, int, bool]]
     """Trace id, first start and the time its age counts from (epoch ns), and whether its root is among the spans."""
     askers: Sequence[tuple[str, str, str]]
     """Role, id and trace id."""
+    evaluations: Sequence[tuple[object, ...]]
+    """Trace id, span id, place among the span's events, name, score, label and time (epoch ns)."""
 
 
 def batch(spans: Sequence[ReadableSpan], not_older_than_ns: int = 0) -> Batch:
@@ -45,11 +48,12 @@ def batch(spans: Sequence[ReadableSpan], not_older_than_ns: int = 0) -> Batch:
         for role, key in ((schema.USER, keys.USER_ID), (schema.SESSION, keys.SESSION_ID)):
             if (asker := _text((span.attributes or {}).get(key))) is not None:
                 askers[role, asker, trace_id] = None
-    return Batch([_row(span) for span in spans], list(traces.values()), list(askers))
+    said = [row for span in spans for row in _evaluations(span)]
+    return Batch([_row(span) for span in spans], list(traces.values()), list(askers), said)
 
 
 def _row(span: ReadableSpan) -> tuple[object, ...]:
-    """Return *span* as the columns of ``schema.COLUMNS``."""
+    """Return *span* as the columns of ``layout.COLUMNS``."""
     context, attributes, scope = cast("SpanContext", span.context), span.attributes or {}, span.instrumentation_scope
     return (
         format_trace_id(context.trace_id),
@@ -81,14 +85,57 @@ def _row(span: ReadableSpan) -> tuple[object, ...]:
 
 
 def _columns(attributes: Mapping[str, object]) -> Iterator[object]:
-    """Yield what listing and filtering need without reading the attributes."""
+    """Yield what listing, filtering and summing up need without reading the attributes."""
     yield _text(attributes.get(keys.OPERATION_NAME))
     yield _text(attributes.get(keys.OUTCOME))
     for key in (keys.STEP_INDEX, keys.USAGE_INPUT_TOKENS, keys.USAGE_OUTPUT_TOKENS):
         value = schema.plain(attributes.get(key))
         yield value if isinstance(value, int) else None
+    yield _number(attributes.get(keys.LLM_COST))
+    for either in _EITHER:
+        yield next((_text(attributes[key]) for key in either if attributes.get(key) is not None), None)
+    yield _variants(attributes.get(keys.METADATA))
     for key in (keys.SESSION_ID, keys.USER_ID, keys.CONVERSATION_ID):
         yield _text(attributes.get(key))
+
+
+# A column, and the keys that may fill it: the first that is there.
+_EITHER: Final = (
+    (keys.REQUEST_MODEL, keys.RESPONSE_MODEL), (keys.AGENT_NAME, keys.STEP_AGENT), (keys.ERROR_TYPE,),
+    (keys.FEATURE_FLAG_KEY,), (keys.FEATURE_FLAG_VARIANT,),
+)  # fmt: skip
+
+
+def _variants(metadata: object) -> str | None:
+    """Return the variants of several experiments, as JSON, where the request took part in several."""
+    if not isinstance(metadata, str) or '"variants"' not in metadata:
+        return None
+    try:
+        found = _table(orjson.loads(metadata))
+    except orjson.JSONDecodeError:  # of somebody else
+        return None
+    named = {key: value for key, value in _table(found.get("variants")).items() if isinstance(value, str)}
+    return _json(named) if named else None
+
+
+def _table(value: object) -> Mapping[str, object]:
+    return cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
+
+
+def _evaluations(span: ReadableSpan) -> Iterator[tuple[object, ...]]:
+    for place, event in enumerate(span.events):
+        said = event.attributes or {}
+        name = said.get(keys.EVALUATION_NAME)
+        if event.name == keys.EVALUATION_EVENT and isinstance(name, str) and name:
+            context = cast("SpanContext", span.context)
+            yield (
+                format_trace_id(context.trace_id), format_span_id(context.span_id), place, schema.text(name),
+                _number(said.get(keys.EVALUATION_SCORE)), _text(said.get(keys.EVALUATION_LABEL)), event.timestamp,
+            )  # fmt: skip
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
 
 
 def _text(value: object) -> str | None:

@@ -1,4 +1,4 @@
-"""Where the trace store lives, what its tables hold, and what can be wrong with the file."""
+"""Where the trace store lives, how its file is told from others, and what can be wrong with it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Sequence
 
 __all__ = [
@@ -26,85 +25,8 @@ Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | 
 STORE_VARIABLE: Final = "AGENT_CALLBACKS_STORE"
 APPLICATION_ID: Final = 0x41434254
 """``PRAGMA application_id`` of our files ("ACBT"): how a foreign SQLite file is told apart."""
-VERSION: Final = 2
-"""``PRAGMA user_version``: how many of ``MIGRATIONS`` the file has seen."""
-MODEL_OPERATIONS: Final = ("chat", "text_completion", "generate_content", "embeddings")
-"""``gen_ai.operation.name`` of a model call: the spans whose tokens a trace's totals add up."""
-
-COLUMNS: Final = (
-    "trace_id", "span_id", "parent_span_id", "name", "kind", "start_ns", "end_ns", "status", "status_message",
-    "operation", "outcome", "step_index", "input_tokens", "output_tokens", "session_id", "user_id", "conversation_id",
-    "scope", "attributes", "events", "links", "resource",
-)  # fmt: skip
-
-# The short columns come first: SQLite reads a row from the left and leaves the overflow pages of long content alone.
-# A partial index holds only the rows that have something to find.
-_FIRST: Final = (
-    """
-    CREATE TABLE spans (
-        trace_id TEXT NOT NULL,
-        span_id TEXT NOT NULL,
-        parent_span_id TEXT,
-        name TEXT NOT NULL,
-        kind TEXT NOT NULL,
-        start_ns INTEGER NOT NULL,
-        end_ns INTEGER NOT NULL,
-        status TEXT NOT NULL,
-        status_message TEXT,
-        operation TEXT,
-        outcome TEXT,
-        step_index INTEGER,
-        input_tokens INTEGER,
-        output_tokens INTEGER,
-        session_id TEXT,
-        user_id TEXT,
-        conversation_id TEXT,
-        scope TEXT NOT NULL,
-        attributes TEXT NOT NULL,
-        events TEXT NOT NULL,
-        links TEXT NOT NULL,
-        resource TEXT NOT NULL,
-        PRIMARY KEY (trace_id, span_id)
-    )
-    """,
-    "CREATE INDEX trace_times ON spans (trace_id, start_ns)",
-    "CREATE INDEX sessions ON spans (session_id, trace_id) WHERE session_id IS NOT NULL",
-    "CREATE INDEX users ON spans (user_id, trace_id) WHERE user_id IS NOT NULL",
-    "CREATE INDEX interrupted ON spans (conversation_id, start_ns) WHERE outcome = 'interrupted'",
-)
-# One row a trace, and one for each user and session in it: a list, a filter and the choice of what goes walk an index
-# of these, and a span costs no more than its own row and key.
-_SECOND: Final = (
-    "DROP INDEX trace_times",
-    "DROP INDEX sessions",
-    "DROP INDEX users",
-    """
-    CREATE TABLE traces (
-        trace_id TEXT NOT NULL PRIMARY KEY,
-        start_ns INTEGER NOT NULL,
-        aged_ns INTEGER NOT NULL,
-        rooted INTEGER NOT NULL
-    ) WITHOUT ROWID
-    """,
-    "CREATE INDEX traces_by_start ON traces (start_ns DESC, trace_id)",
-    "CREATE INDEX traces_by_age ON traces (aged_ns, rooted)",
-    """
-    CREATE TABLE askers (
-        role TEXT NOT NULL,
-        id TEXT NOT NULL,
-        trace_id TEXT NOT NULL,
-        PRIMARY KEY (role, id, trace_id)
-    ) WITHOUT ROWID
-    """,
-    "CREATE INDEX askers_by_trace ON askers (trace_id)",
-    """
-    INSERT INTO traces SELECT trace_id, min(start_ns), max(start_ns), max(parent_span_id IS NULL)
-    FROM spans GROUP BY trace_id
-    """,
-    "INSERT INTO askers SELECT DISTINCT 'user', user_id, trace_id FROM spans WHERE user_id IS NOT NULL",
-    "INSERT INTO askers SELECT DISTINCT 'session', session_id, trace_id FROM spans WHERE session_id IS NOT NULL",
-)
-MIGRATIONS: Final = (_FIRST, _SECOND)
+VERSION: Final = 3
+"""``PRAGMA user_version``: how many of ``layout.MIGRATIONS`` the file has seen."""
 USER, SESSION = "user", "session"
 """Who is in ``askers``: the roles of an id."""
 
@@ -144,6 +66,11 @@ def default_path() -> Path:
     return state / "agent-callbacks" / "traces.db"
 
 
+def place(given: Path | str | None) -> Path:
+    """Return the path of the store that was *given*; the default one where none was."""
+    return default_path() if given is None else Path(given).expanduser()
+
+
 def is_sqlite(path: Path) -> bool:
     """Return whether the file at *path* begins like a SQLite database."""
     with path.open("rb") as file:
@@ -166,27 +93,6 @@ def check_ours(path: Path) -> None:
         raise StoreForeignError(f"{path} is not a trace store of agent-callbacks; it is left alone: name another path")
 
 
-def migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Bring the file behind *connection* to ``VERSION``, in one transaction.
-
-    Raises:
-        StoreForeignError: A newer release wrote the file.
-    """
-    if _version(connection, path) == VERSION:
-        return
-    # Not BEGIN IMMEDIATE, which would fix the layout of an empty file before the pragma, nor the pragma on its own,
-    # which would commit a first page without our application id: a reader would take the file for a foreign one.
-    connection.execute("BEGIN")
-    with connection:
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        # Another process may have been first: the version is read again under the lock.
-        for statements in MIGRATIONS[_version(connection, path) :]:
-            for statement in statements:
-                connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {VERSION}")
-
-
 def check_version(version: int, path: Path) -> None:
     """Refuse a store written by a newer release.
 
@@ -198,12 +104,6 @@ def check_version(version: int, path: Path) -> None:
             f"{path} was written by a newer agent-callbacks (store version {version}, this release knows {VERSION}): "
             "upgrade, or name another path"
         )
-
-
-def _version(connection: sqlite3.Connection, path: Path) -> int:
-    version = cast("int", connection.execute("PRAGMA user_version").fetchone()[0])
-    check_version(version, path)
-    return version
 
 
 def plain(value: object, depth: int = 0) -> Plain:

@@ -7,21 +7,24 @@ the file costs spans, which are counted, and one warning; it never reaches the a
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import logging
 import os
 import sqlite3
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from agent_callbacks.store import file, retention, row, schema
+from agent_callbacks.store import file, layout, retention, row, schema, summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from opentelemetry.sdk.trace import ReadableSpan
 
@@ -34,28 +37,40 @@ _BUSY_SECONDS: Final = 5.0
 _SLICES_AT_THE_END: Final = 64
 
 _INSERT: Final = (
-    f"INSERT OR REPLACE INTO spans ({', '.join(schema.COLUMNS)}) VALUES ({', '.join('?' * len(schema.COLUMNS))})"  # noqa: S608 - constants
+    f"INSERT OR REPLACE INTO spans ({', '.join(layout.COLUMNS)}) VALUES ({', '.join('?' * len(layout.COLUMNS))})"  # noqa: S608 - constants
 )
 
 _UPSERT: Final = """
-    INSERT INTO traces (trace_id, start_ns, aged_ns, rooted) VALUES (?, ?, ?, ?) ON CONFLICT (trace_id) DO UPDATE SET
+    INSERT INTO traces (trace_id, start_ns, aged_ns, rooted, written) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (trace_id) DO UPDATE SET
     start_ns = min(start_ns, excluded.start_ns), aged_ns = max(aged_ns, excluded.aged_ns),
-    rooted = max(rooted, excluded.rooted)
+    rooted = max(rooted, excluded.rooted), written = excluded.written
 """
+# The clock, so that a number is not given twice where the newest trace was removed.
+_WRITTEN: Final = "SELECT max(?, coalesce((SELECT max(written) FROM traces), 0) + 1)"
+_EVALUATED: Final = "INSERT OR REPLACE INTO evaluations VALUES (?, ?, ?, ?, ?, ?, ?)"
 _ASKED: Final = "INSERT OR IGNORE INTO askers (role, id, trace_id) VALUES (?, ?, ?)"
 
-# SQLite's primary result codes (https://www.sqlite.org/rescode.html) -> what is wrong, and the way out.
-_FAULTS: Final[Mapping[int, tuple[str, str]]] = {
-    sqlite3.SQLITE_BUSY: ("another process keeps it locked", "close what holds it open"),
-    sqlite3.SQLITE_FULL: ("the disk is full", "free some space, or set AGENT_CALLBACKS_STORE to another disk"),
-    sqlite3.SQLITE_READONLY: ("it cannot be written", "set AGENT_CALLBACKS_STORE to a writable path"),
-    sqlite3.SQLITE_CANTOPEN: ("it cannot be opened", "set AGENT_CALLBACKS_STORE to a writable path"),
-    sqlite3.SQLITE_CORRUPT: ("the file is damaged", "delete it, or set AGENT_CALLBACKS_STORE to another path"),
-    sqlite3.SQLITE_NOTADB: ("the file is no database", "set AGENT_CALLBACKS_STORE to another path"),
-}
-_UNKNOWN_FAULT: Final = ("SQLite refused the write", "set AGENT_CALLBACKS_STORE to another path")
-
 _CLOSED: Final = schema.StoreError("shut down")
+
+# What is wrong, in a word or two for counts; in a sentence; the way out.
+_Fault: TypeAlias = tuple[str, str, str]
+_FULL: Final[_Fault] = (
+    "disk full", "the disk is full", "free some space, or set AGENT_CALLBACKS_STORE to another disk",
+)  # fmt: skip
+_ELSEWHERE: Final = "set AGENT_CALLBACKS_STORE to another path"
+_WRITABLE: Final = "set AGENT_CALLBACKS_STORE to a writable path"
+# By SQLite's result code, extended or primary (https://www.sqlite.org/rescode.html).
+_FAULTS: Final[Mapping[int, _Fault]] = {
+    sqlite3.SQLITE_BUSY: ("locked", "another process keeps it locked", "close what holds it open"),
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_IOERR_SHMSIZE: _FULL,  # no room for the index of the write-ahead log
+    sqlite3.SQLITE_READONLY: ("not writable", "it cannot be written", _WRITABLE),
+    sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "it cannot be opened", _WRITABLE),
+    sqlite3.SQLITE_CORRUPT: ("damaged", "the file is damaged", f"delete it, or {_ELSEWHERE}"),
+    sqlite3.SQLITE_NOTADB: ("no database", "the file is no database", _ELSEWHERE),
+}
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 # Connections a fork has copied into this process. Closing or even collecting one here could release the parent's
 # locks (https://www.sqlite.org/howtocorrupt.html#_carrying_an_open_database_across_a_fork_), so they are kept.
@@ -73,7 +88,7 @@ class StoreExporter(SpanExporter):
 
     Attributes:
         dropped: Spans that could not be written.
-        last_error: The type of the last failure, None while all is well.
+        last_fault: What was wrong the last time, in a word or two; None while all is well.
     """
 
     def __init__(
@@ -84,9 +99,9 @@ class StoreExporter(SpanExporter):
         max_age_seconds: float = retention.MAX_AGE_SECONDS,
         not_older_than_ns: int = 0,
     ) -> None:
-        self.path: Final = schema.default_path() if path is None else Path(path).expanduser()
+        self.path: Final = schema.place(path)
         self.dropped = 0
-        self.last_error: str | None = None
+        self.last_fault: str | None = None
         self._limits = retention.Limits(max_bytes, max_age_seconds)
         self._not_older_than_ns = not_older_than_ns
         self._writer = _Writer(self.path)
@@ -138,10 +153,9 @@ class StoreExporter(SpanExporter):
             self._report(error, "old traces stay for now, no span is lost")
 
     def _report(self, error: Exception, consequence: str) -> None:
-        self.last_error = type(error).__name__
-        what, way_out = _fault(error)
-        if what not in self._reported:
-            self._reported.add(what)
+        self.last_fault, what, way_out = _fault(error)
+        if self.last_fault not in self._reported:
+            self._reported.add(self.last_fault)
             logger.warning("trace store (%s): %s; %s; %s", _place(self.path), what, consequence, way_out)
 
 
@@ -152,21 +166,20 @@ def _place(path: Path) -> str:
     return f"${schema.STORE_VARIABLE}" if os.environ.get(schema.STORE_VARIABLE) else "the default path"
 
 
-def _fault(error: Exception) -> tuple[str, str]:
+def _fault(error: Exception) -> _Fault:
     if error is _CLOSED:
-        return "the exporter has been shut down", "end the agent before its tracer provider"
+        return "shut down", "the exporter has been shut down", "end the agent before its tracer provider"
     if isinstance(error, schema.StoreForeignError):
-        return (
-            "the file is no store of this release of agent-callbacks and is left alone",
-            "set AGENT_CALLBACKS_STORE to another path",
-        )
+        return "not ours", "the file is no store of this release of agent-callbacks and is left alone", _ELSEWHERE
+    kind = type(error).__name__
     if isinstance(error, OSError):
         return (
-            f"its file or directory cannot be created or read ({type(error).__name__})",
-            "set AGENT_CALLBACKS_STORE to a writable path",
+            _FULL
+            if error.errno in _NO_ROOM
+            else (kind, f"its file or directory cannot be created or read ({kind})", _WRITABLE)
         )
     code = getattr(error, "sqlite_errorcode", 0)
-    return _FAULTS.get(code & 0xFF, _UNKNOWN_FAULT)
+    return _FAULTS.get(code) or _FAULTS.get(code & 0xFF) or (kind, "SQLite refused the write", _ELSEWHERE)
 
 
 @dataclass(slots=True)
@@ -193,8 +206,11 @@ class _Writer:
     def write(self, batch: row.Batch) -> None:
         with file.transaction(self._open()) as connection:
             connection.executemany(_INSERT, batch.spans)
-            connection.executemany(_UPSERT, batch.traces)
+            (written,) = connection.execute(_WRITTEN, (time.time_ns(),)).fetchone()
+            connection.executemany(_UPSERT, [(*each, written) for each in batch.traces])
             connection.executemany(_ASKED, batch.askers)
+            connection.executemany(_EVALUATED, batch.evaluations)
+            connection.executemany(summary.UPDATE, [(trace_id,) for trace_id, *_ in batch.traces])
         self.has_written = True
 
     def trim(self, limits: retention.Limits, slices: int) -> None:

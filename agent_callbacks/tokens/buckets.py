@@ -20,6 +20,8 @@ BUCKETS: Final = ("system_prompt", "tool_schemas", "history", "tool_outputs", "o
 """The buckets, in the order of the fields of ``Buckets``."""
 LOWEST: Final = 0.8
 HIGHEST: Final = 1.25
+# Counted without an encoder, text of an unusual kind is that far off.
+_ROUGHLY: Final = (0.5, 2.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,28 +85,32 @@ class Reconciled:
     mismatch: bool
 
 
-def reconciled(estimate: Estimate, reported: int, *, certain: bool = False, media: bool = False) -> Reconciled:
+def reconciled(
+    estimate: Estimate, reported: int, *, certain: bool = False, exact: bool = True, media: bool = False
+) -> Reconciled:
     """Make *estimate* sum to *reported* exactly.
 
     Args:
         estimate: What was counted.
         reported: The provider's input tokens, those read from a cache included.
         certain: Whether the text was counted with the model's own encoding.
+        exact: Whether it was counted with an encoder at all.
         media: Whether images, audio or files were sent, which no text encoding counts.
     """
     counted = estimate.total
     if counted == 0:
         return Reconciled(Buckets(other=reported), None, mismatch=reported > 0)
     ratio = reported / counted
+    lowest, highest = (LOWEST, HIGHEST) if exact else _ROUGHLY
     whole = estimate.text + estimate.format
-    if reported > counted and (media or ratio > HIGHEST):
+    if reported > counted and (media or ratio > highest):
         excess = Buckets(other=reported - counted)
-        return Reconciled(whole + excess, ratio, mismatch=ratio > HIGHEST and not media)
+        return Reconciled(whole + excess, ratio, mismatch=ratio > highest and not media)
     room = reported - estimate.text.total
     modelled = estimate.format.total
     if certain and LOWEST * modelled <= room <= HIGHEST * modelled:
         return Reconciled(estimate.text + _scaled(estimate.format, room), ratio, mismatch=False)
-    return Reconciled(_scaled(whole, reported), ratio, mismatch=ratio < LOWEST)
+    return Reconciled(_scaled(whole, reported), ratio, mismatch=ratio < lowest)
 
 
 def _scaled(buckets: Buckets, total: int) -> Buckets:

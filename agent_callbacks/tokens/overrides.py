@@ -31,6 +31,8 @@ class Override:
     """In lower case; ``*`` and ``?`` stand for any text and any character."""
     provider: str | None
     rate: Rate
+    context_window: int | None = None
+    """How many tokens the model takes at once."""
 
     def holds(self, provider: str | None, model: str) -> bool:
         """Say whether this is the price of *model*, in lower case, of *provider*, by the name it has in price lists."""
@@ -42,7 +44,8 @@ _REQUIRED: Final = ("input", "output")
 _ABOVE: Final = "above"
 _ABOVE_TOKENS: Final = "input_tokens"
 _TIER_KEYS: Final = (_ABOVE_TOKENS, *_PRICES)
-_KEYS: Final = ("model", "provider", *_PRICES, _ABOVE)
+_WINDOW: Final = "context_window"
+_KEYS: Final = ("model", "provider", *_PRICES, _WINDOW, _ABOVE)
 _EXAMPLE: Final = '[[price]] with model = "my-model", input = 0.5, output = 1.5 (USD per million tokens)'
 
 
@@ -57,6 +60,7 @@ def read(path: str | Path) -> tuple[Override, ...]:
         input = 0.10             # USD per million tokens
         output = 0.40
         cache_read = 0.01        # optional, as are cache_write, cache_write_1h and reasoning
+        context_window = 131_072 # optional: how many tokens the model takes at once
 
         [[price.above]]          # optional: prices of calls with more input than this
         input_tokens = 200_000
@@ -98,7 +102,10 @@ def _entry(where: str, entry: object) -> Override:
         if new := [key for key in _PRICES if key in tier and key not in table]:
             raise PricesError(f"{where}, above {above}: {new[0]} has no price below; give it in the entry itself, too")
     prices = {key: _amount(where, key, table, tiers) for key in _PRICES if key in table}
-    return Override(model.lower(), provider, Rate(**prices))
+    window = table.get(_WINDOW)
+    if window is not None and (type(window) is not int or window < 1):
+        raise PricesError(f"{where}: {_WINDOW} must be a whole number of tokens above 0, such as {_WINDOW} = 131072")
+    return Override(model.lower(), provider, Rate(**prices), window)
 
 
 def _tiers(where: str, items: object) -> list[tuple[int, Mapping[str, Any]]]:

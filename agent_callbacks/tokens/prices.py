@@ -35,6 +35,7 @@ NOT_INSTALLED: Final = "genai-prices is not installed: pip install 'agent-callba
 _LOAD_SECONDS: Final = 30.0
 _MAX_REMEMBERED: Final = 1024
 _MINUTE_NS: Final = 60_000_000_000
+_PATTERN: Final = frozenset("*?[")
 # Our names of the kinds of token -> genai-prices' keys.
 _KEYS: Final[Mapping[str, str]] = {
     "input": "input_mtok", "output": "output_mtok", "cache_read": "cache_read_mtok", "cache_write": "cache_write_mtok",
@@ -110,18 +111,49 @@ class PriceBook:
             priced = known[call] = self._looked_up(call, source)
         return None if priced is None else priced.rate(at_ns)
 
+    def window(self, call: Call) -> int | None:
+        """Return how many tokens *call*'s model takes at once; None where that is not known."""
+        for given in self._of_user(call):
+            if given.context_window is not None:
+                return given.context_window
+        model = self._listed(call, _library.snapshot())
+        window = getattr(model, "context_window", None)
+        return window if isinstance(window, int) and window > 0 else None
+
+    def models(self) -> tuple[str, ...]:
+        """Return the names of all models whose price is known, in order; patterns of the user's are left out."""
+        source = _library.snapshot()
+        found = {given.model for given in self._given if not _PATTERN & set(given.model)}
+        if source is not None:
+            found.update(str(model.id) for provider in source.providers for model in provider.models)
+        return tuple(sorted(found))
+
     def _looked_up(self, call: Call, source: Any) -> _Priced | None:
+        for given in self._of_user(call):
+            return _Fixed(given.rate)
+        model = self._listed(call, source)
+        return None if model is None else _Listed.of(model, call.tier)
+
+    def _of_user(self, call: Call) -> Iterator[Override]:
+        """Yield the user's own entries for *call*, the one that counts first."""
         provider = listed(call.provider or "unknown")
-        names = [name.lower() for name in (call.model, call.asked) if name]
-        for name in names:
+        for name in _called(call):
             for given in self._given:
                 if any(given.holds(provider, reference) for reference in references(name)):
-                    return _Fixed(given.rate)
-        if source is not None and provider not in UNPRICED:
-            for name in names:
-                if (model := _found(source, provider, name, call.address)) is not None:
-                    return _Listed.of(model, call.tier)
-        return None
+                    yield given
+
+    @staticmethod
+    def _listed(call: Call, source: Any) -> Any:
+        """Return what genai-prices knows of *call*, None where it knows nothing."""
+        provider = listed(call.provider or "unknown")
+        if source is None or provider in UNPRICED:
+            return None
+        found = (_found(source, provider, name, call.address) for name in _called(call))
+        return next((model for model in found if model is not None), None)
+
+
+def _called(call: Call) -> list[str]:
+    return [name.lower() for name in (call.model, call.asked) if name]
 
 
 class _Fixed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_callbacks.analysis.cost import CostReport, PricesError, cost_report, reprice, reprice_all
-from agent_callbacks.analysis.span import Span
+from agent_callbacks.analysis.span import Event, Span
+from agent_callbacks.analysis.tokens import token_report
 from agent_callbacks.analysis.trace import Trace, load
 from agent_callbacks.convention import keys
 from agent_callbacks.tokens import prices
@@ -346,3 +348,25 @@ def test_report_of_a_recorded_run(spans: Spans, handler):
     steps = [spans.attributes(f"agent.step.{step.index}")[keys.STEP_COST] for step in only.steps]
     assert steps == [float(step.cost or 0) for step in only.steps]
     assert spans.attributes("agent.step.2")[keys.STEP_MARGINAL_COST] == float(only.steps[1].marginal_cost or 0)
+
+
+# --- the same run, in tokens -----------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("growth", "alert"), [(1.2, "many steps"), (2.3, "compounding"), (None, "many steps"), ("no number", "many steps")]
+)
+def test_token_report_of_a_long_run(growth: object, alert: str):
+    """What schemas took, how it would go on, and which alert was raised; without a growth it is told by its steps."""
+    calls = [call(f"llm.{at}", None, given, SAID, (SYSTEM, SCHEMAS, 0, 0, 0)) for at, given in enumerate(INPUTS, 1)]
+    root, *rest = run(calls)
+    said = {} if growth is None else {keys.RUN_CONTEXT_GROWTH: growth}
+    events = (Event("unrelated", START_NS, {}), Event(keys.CONTEXT_ALERT_EVENT, START_NS, said))
+    (only,) = token_report(trace([replace(root, events=events), *rest])).runs
+
+    assert (42_000, (22_500, 23_900, 25_300), alert) == (only.tool_schemas, only.projected(3), only.alert)
+
+
+def test_token_report_without_a_split():
+    """A run that does not say what its input was has no tokens of schemas, as far as is known."""
+    (only,) = token_report(trace(run([call("llm", None, 100, 10)]))).runs
+
+    assert (0, None) == (only.tool_schemas, only.alert)

@@ -285,7 +285,7 @@ def test_experiment_can_be_named() -> None:
     ("options", "words"),
     [
         ({"of": "agent"}, "of='agent'.*run, step, tool"),
-        ({"by": "colour"}, "by='colour'.*variant, user"),
+        ({"by": "colour"}, "by='colour'.*variant, experiment, user"),
         ({"value": "price"}, "value='price'.*duration, cost"),
         ({"most_groups": 0}, "most_groups=0"),
     ],

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_callbacks.analysis import Span, load
+from agent_callbacks.analysis import Span, latency_report, load
 from agent_callbacks.analysis.cells import cut, left, printable, right, width
 from agent_callbacks.analysis.trace import traces
 from agent_callbacks.analysis.waterfall import Totals, duration, render, rows, totals, utc
 from agent_callbacks.convention import keys
+from tests.cli import story
 from tests.store.story import START, support
 
 # [what a careless terminal would do] title, clipboard, link, colour, cursor, C1 forms, bidi override, isolates, lines
@@ -23,34 +24,36 @@ HOSTILE = (
 )
 
 AT_100 = """\
+agent.run.support · success · 3.42 s
 trace 4bf92f3577b34da6a3ce929d0e0e4736
 service support · user u-17 · session s-9 · variant prompt-b · 2025-11-24 16:00:00 UTC
-3.42 s · 2 steps · 2 model calls · 2 tool calls · 3,120 tokens in · 188 out
+2 steps · 2 model calls · 2 tool calls · 1 failure · 3,120 tokens in · 188 out
 
-                                           time       in      out
-A agent.run.support                      3.42 s    3,120      188  ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━
-S ├─ agent.step.1                        1.89 s    1,200       90  ━━━━━━━━━━━━━━━━━━╸
-M │  ├─ llm.chat                         785 ms    1,200       90  ────━━━╸
-T │  ├─ tool.search_web                  1.09 s                           ╺━━━━━━━━━━╸
-T │  └─ tool.lookup_order ✗ ValueError    15 ms                           ╺
-S └─ agent.step.2                        1.50 s    1,920       98                    ━━━━━━━━━━━━━━━
-M    └─ llm.chat                         1.50 s    1,920       98                    ─────╼━━━━━━━━━"""
+                                          time     in  out  on path  ▸ critical path
+A agent.run.support (1 ✗)               3.42 s  3,120  188   3.42 s  ▸━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━
+S ├─ agent.step.1 (1 ✗)                 1.89 s  1,200   90   1.89 s  ▸━━━━━━━━━━━━━━━━╸
+M │  ├─ llm.chat                        785 ms  1,200   90   785 ms  ▸───╼━━━
+T │  ├─ tool.search_web                 1.09 s               1.09 s  ▸       ━━━━━━━━━╸
+T │  └─ tool.lookup_order ✗ ValueError   15 ms                               ╸
+S └─ agent.step.2                       1.50 s  1,920   98   1.50 s  ▸                ╺━━━━━━━━━━━━━
+M    └─ llm.chat                        1.50 s  1,920   98   1.50 s  ▸                ╶────━━━━━━━━━"""
 AT_40 = """\
+agent.run.support · success · 3.42 s
 trace 4bf92f3577b34da6a3ce929d0e0e4736
 service support · user u-17
 session s-9 · variant prompt-b
 2025-11-24 16:00:00 UTC
-3.42 s · 2 steps · 2 model calls
-2 tool calls · 3,120 tokens in · 188 out
+2 steps · 2 model calls · 2 tool calls
+1 failure · 3,120 tokens in · 188 out
 
-                         time
-A agent.run.support    3.42 s  ━━━━━━━━━
-S ├─ agent.step.1      1.89 s  ━━━━━
-M │  ├─ llm.chat       785 ms  ─━
-T │  ├─ tool.search…   1.09 s    ━━━
-T │  └─ tool.… ✗ Va…    15 ms    ╸
-S └─ agent.step.2      1.50 s       ━━━━
-M    └─ llm.chat       1.50 s       ─╼━━"""
+                     time  ▸ critical p…
+A agent.ru… (1 ✗)  3.42 s  ▸━━━━━━━━━━━━
+S ├─ agent… (1 ✗)  1.89 s  ▸━━━━━━╸
+M │  ├─ llm.chat   785 ms  ▸─╼━
+T │  ├─ tool.sea…  1.09 s  ▸  ╺━━━╸
+T │  └─ tool… ✗ …   15 ms     ╺
+S └─ agent.step.2  1.50 s  ▸      ╺━━━━━
+M    └─ llm.chat   1.50 s  ▸      ╶─╼━━━"""
 
 
 @pytest.fixture
@@ -89,7 +92,7 @@ class TestRender:
         """Colours only add to the text, and are always switched off again."""
         colored = render(trace, 100, color=True)
         assert "\x1b[31m ✗ ValueError\x1b[0m" in colored
-        assert re.sub(r"\x1b\[[0-9]+m", "", colored) == AT_100
+        assert re.sub(r"\x1b\[[0-9;]+m", "", colored) == AT_100
         assert colored.count("\x1b[0m") * 2 == colored.count("\x1b[")
 
     @pytest.mark.parametrize(("outcome", "mark"), [("interrupted", "‖"), ("cancelled", "⊘"), ("abandoned", "?")])
@@ -115,6 +118,38 @@ class TestRender:
         beyond = {**attributes, keys.USAGE_INPUT_TOKENS: 2**62}
         assert re.search(r"~many +~12 ", render(one(attributes=beyond), 100, color=False))
 
+    def test_failures_roll_up(self):
+        """A failure deep down is counted on every span above it, also where it is folded away."""
+        told = story.told()
+        lines = render(told, 120, color=False).splitlines()
+        rolled = [line for line in lines if "(1 ✗)" in line]
+        names = ["agent.run.support", "agent.step.2", "tool.ask_returns_desk", "agent.run.returns_desk", "agent.step.1"]
+        assert names == [re.split(r"[ │├└─]+", line)[1] for line in rolled]
+        assert [line for line in lines if "tool.open_return ✗ TimeoutError" in line]
+        folded = render(told, 120, color=False, depth=1).splitlines()
+        assert [line for line in folded if "agent.step.2 +6 (1 ✗)" in line]
+        assert not [line for line in folded if "llm.chat" in line]
+
+    @pytest.mark.parametrize(
+        ("cells", "titles"),
+        [
+            (60, "time in ▸ critical path"), (80, "time in cost ▸ critical path"),
+            (100, "time in out cost ▸ critical path"), (200, "time in out cost on path ▸ critical path"),
+        ],
+    )  # fmt: skip
+    def test_columns_give_way(self, cells, titles):
+        """Where it is narrow, the time on the critical path goes first, then output, cost and input."""
+        lines = render(story.told(), cells, color=False).splitlines()
+        assert titles.split() == next(line for line in lines if "critical path" in line).split()
+
+    def test_head(self):
+        """The head says what it came to, what is not known of it, and the finding that saves most."""
+        head = render(story.told(model="nobody-knows"), 200, color=False).split("\n\n")[0]
+        assert "agent.run.support · success · 9.00 s · at least $0.00000080\n" in head
+        assert "4 model calls · 4 tool calls · 1 embedding · 1 failure" in head
+        assert "no price known for nobody-knows" in head
+        assert "→ 1.2 of 9.0 s in 2 sequential calls of tool.search_web, tool.lookup_order" in head
+
     def test_deep(self):
         """A tree deeper than its column keeps its end, and the names stay readable."""
         deep = traces(
@@ -136,7 +171,7 @@ class TestRender:
         )  # fmt: skip
         trace = replace(trace, trace_id=HOSTILE)
         lines = render(trace, 200, color=False).split("\n")
-        assert len(lines) == 6
+        assert lines[-1].startswith("· ")
         assert all(line.isprintable() for line in lines)
         assert "owned" not in "".join(lines)
         assert "ZXZpbA" not in "".join(lines)
@@ -174,12 +209,35 @@ class TestValues:
             {keys.NODE_NAME: "n"},
             {},
         ]
-        assert [rows(one(attributes=given))[0].kind for given in attributes] == ["M", "R", "C", "N", "·"]
+        assert [rows(one(attributes=given))[0].kind for given in attributes] == ["E", "R", "C", "N", "·"]
 
     def test_totals(self, trace):
         """A trace adds up the tokens of its model calls alone; unknown is not zero."""
-        assert totals(trace) == Totals(2, 2, 2, 3120, 188)
+        assert totals(trace) == Totals(2, 2, 2, 3120, 188, failures=1)
         assert totals(one()) == Totals(0, 0, 0, None, None)
+
+    def test_embeddings(self):
+        """An embedding is no model call: it is counted by itself, and its tokens are not the models'."""
+        embedding = one(attributes={keys.OPERATION_NAME: "embeddings", keys.USAGE_INPUT_TOKENS: 40})
+        assert Totals(0, 0, 0, None, None, embeddings=1) == totals(embedding)
+        assert "0 model calls · 0 tool calls · 1 embedding" in render(embedding, 100, color=False)
+
+    def test_waited(self, trace):
+        """Rows say for how long the run waited for them; what ran beside something longer has nothing to say."""
+        found = {row.name: row.waited for row in rows(trace, latency=latency_report(trace))}
+        assert (3.42, 1.09, None) == (
+            found["agent.run.support"], round(found["tool.search_web"] or 0, 2), found["tool.lookup_order"],
+        )  # fmt: skip
+        assert {None} == {row.waited for row in rows(trace)}
+
+    def test_costs(self, trace):
+        """Rows carry the costs they are given, and none otherwise."""
+        assert [0.5, None] == [row.cost for row in rows(trace, {trace.root.span_id: 0.5})[:2]]
+
+    @pytest.mark.parametrize("wait", [float("nan"), float("inf")])
+    def test_wait_that_is_no_number(self, wait):
+        """A wait for the first chunk that is no number is none."""
+        assert rows(one(attributes={keys.TIME_TO_FIRST_CHUNK: wait}))[0].first_chunk is None
 
     @given(
         st.lists(

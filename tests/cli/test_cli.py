@@ -80,7 +80,8 @@ class TestShow:
     def test_last(self, store):
         """Without an argument the newest trace is shown, and where it is stored."""
         shown = run("show")
-        assert shown.output == f"{AT_100}\n\nstored in {store}\n"
+        assert shown.output.startswith(f"{AT_100}\n\ncost most ")
+        assert shown.output.endswith(f"\n\nstored in {store}\n")
         assert (shown.exit_code, shown.output) == (0, run("show", "last").output)
 
     def test_of_somebody(self, store):
@@ -203,7 +204,10 @@ class TestRoot:
         """A slip of the finger suggests the command that was meant; anything else lists them all."""
         near, far = run("shwo"), run("xyzzy")
         assert (near.exit_code, "did you mean 'show'?" in near.stderr) == (2, True)
-        listed = "config, demo, doctor, explain, export, gc, import, lint, ls, names, report, rules, scan, show"
+        listed = (
+            "config, cost, demo, doctor, explain, export, gc, import, latency, lint, ls, names, report, rules, scan, "
+            "schema, show, tokens"
+        )
         assert (2, True) == (far.exit_code, f"commands: {listed}" in far.stderr)
         assert run("--nope").exit_code == 2
 
@@ -239,7 +243,7 @@ class TestTerminal:
 
     def test_same_from_a_new_process(self, store, capsys):
         """What a new process shows is, character for character, what the process that made the trace printed."""
-        terminal.echo_trace(load(support())[0], store)
+        terminal.echo_trace(load(support())[0], f"stored in {store}")
         shown = process("show", "last")
         assert shown.stdout == capsys.readouterr().out
         assert (shown.returncode, shown.stderr) == (0, "")
@@ -253,7 +257,7 @@ class TestTerminal:
     def test_colors_without_a_terminal(self, store):
         """There are none, unless FORCE_COLOR asks for them; NO_COLOR has the last word."""
         assert "\x1b" not in process("show").stdout
-        assert "\x1b[1mtrace" in process("show", FORCE_COLOR="1").stdout
+        assert "\x1b[1magent.run.support" in process("show", FORCE_COLOR="1").stdout
         assert "\x1b" not in process("show", FORCE_COLOR="1", NO_COLOR="1").stdout
 
     @pytest.mark.parametrize(("variables", "colored"), [(["FORCE_COLOR"], True), (["FORCE_COLOR", "NO_COLOR"], False)])
@@ -310,6 +314,14 @@ class TestTerminal:
 
     def test_output_that_fails(self, monkeypatch, capsys):
         """Any fault of the output is told by its cause."""
+        monkeypatch.setattr(root, "main", lambda **_: (_ for _ in ()).throw(OSError("gone")))
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        assert (1, "agent-callbacks: gone\n") == (stopped.value.code, capsys.readouterr().err)
+
+    def test_no_output_that_fails(self, monkeypatch, capsys):
+        """Started without an output at all, there is nothing to drop."""
+        monkeypatch.setattr(sys, "stdout", None)
         monkeypatch.setattr(root, "main", lambda **_: (_ for _ in ()).throw(OSError("gone")))
         with pytest.raises(SystemExit) as stopped:
             cli.main()

@@ -9,7 +9,10 @@ from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
 
+from agent_callbacks.cli.doctor import installed, storage
 from agent_callbacks.cli.root import root
 from agent_callbacks.delivery.answer import Attempt, explained
 from agent_callbacks.delivery.probe import _cleaned
@@ -128,3 +131,81 @@ def test_a_store_that_is_none(tmp_path):
     (tmp_path / "traces.db").write_text("my diary")
     code, told = found()
     assert (1, "fault") == (code, told["store", "state"]["level"])
+
+
+# --- what else may be found ------------------------------------------------------------------------------------------
+def without(monkeypatch, *names):
+    """Let the distributions *names* not be installed."""
+    version = installed.metadata.version
+
+    def asked(name):
+        if name in names:
+            raise installed.metadata.PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(installed.metadata, "version", asked)
+
+
+def test_what_is_not_installed(monkeypatch):
+    """What is needed and missing is a fault, an extra is named, and without a framework nothing can be traced."""
+    without(monkeypatch, "orjson", "genai-prices", *installed._FRAMEWORKS)
+    code, told = found()
+    assert (1, "fault") == (code, told["installed", "orjson"]["level"])
+    assert 'pip install "agent-callbacks[cost]"' == told["installed", "genai-prices"]["way_out"]
+    assert "none: no agent can be traced" == told["installed", "frameworks"]["value"]
+
+
+def test_where_the_files_of_encodings_are(monkeypatch, tmp_path):
+    """The folder of tiktoken's own variable goes first; without any, token shares are estimated, which is said."""
+    for file in installed._ENCODINGS.values():
+        (tmp_path / file).touch()
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
+    name = next(iter(installed._ENCODINGS))
+    assert f"file in {tmp_path}" == found()[1]["tokens", name]["value"]
+    monkeypatch.delenv("TIKTOKEN_CACHE_DIR")
+    monkeypatch.setattr(installed.importlib.util, "find_spec", lambda _: None)
+    assert "no file: token shares are estimated" == found()[1]["tokens", name]["value"]
+
+
+def test_tracing_that_is_switched_off(monkeypatch):
+    """The commonest reason for no spans at all is named, with the variables."""
+    monkeypatch.setenv("AGENT_CALLBACKS_ENABLED", "0")
+    told = found()[1]["delivery", "tracing"]
+    assert ("switched off: nothing is recorded", True) == (told["value"], "AGENT_CALLBACKS_ENABLED" in told["way_out"])
+
+
+def test_exporting_that_is_switched_off(receiver, monkeypatch):  # noqa: F811 - the fixture
+    """The standard's switch is named, and nothing is sent."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "none")
+    assert "off: OTEL_TRACES_EXPORTER=none" == found()[1]["delivery", "otlp"]["value"]
+    assert [] == receiver.names
+
+
+def test_a_provider_that_stands(monkeypatch):
+    """In a process that has set one, it is named."""
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", TracerProvider(shutdown_on_exit=False))
+    assert "TracerProvider stands; configure() adds to it" == found()[1]["delivery", "provider"]["value"]
+
+
+def test_an_empty_store(tmp_path):
+    """A store that holds nothing yet has no oldest and no newest trace."""
+    StoreExporter(tmp_path / "traces.db").export([])
+    assert ("store", "from") not in found()[1]
+
+
+def test_a_store_that_others_may_read(tmp_path):
+    """Permissions that somebody has widened are a note with the command that narrows them."""
+    StoreExporter(tmp_path / "traces.db").export(support("1a" * 16, time.time_ns()))
+    (tmp_path / "traces.db").chmod(0o644)
+    told = found()[1]["store", "permissions"]
+    assert ("note", f"chmod 600 {tmp_path / 'traces.db'}") == (told["level"], told["way_out"])
+
+
+def test_a_store_that_cannot_be_written(tmp_path, monkeypatch):
+    """A file or a folder without the right to write is a fault; the tests' own user may have every right."""
+    monkeypatch.setattr(storage.os, "access", lambda *_: False)
+    assert f"cannot be made: {tmp_path} is not writable" == found()[1]["store", "state"]["value"]
+    StoreExporter(tmp_path / "traces.db").export(support("1a" * 16, time.time_ns()))
+    code, told = found()
+    assert (1, "no") == (code, told["store", "writable"]["value"])

@@ -117,6 +117,7 @@ class TestFaults:
             (["a0b1", "--last", "2"], "leave them out with a TRACE"), (["ffff"], "no trace 'ffff'"),
             (["--session", "nobody"], "no trace of session 'nobody'"),
             (["-o", "no/such/folder/x.html"], "No such file"),
+            (["gone.json"], "no file 'gone.json'"),
             (["broken.json"], "broken.json"), (["empty.json"], "empty.json holds no span"),
         ],
     )  # fmt: skip

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import socket
+import ssl
 import threading
+from concurrent import futures
 from contextlib import closing
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import grpc
 import pytest
+import trustme
 from opentelemetry import trace
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -26,6 +32,11 @@ class Receiver:
 
     status: int = 200
     rejected: int = 0
+    complaint: str = ""
+    kind: str = "application/x-protobuf"
+    headers: dict[str, str] = field(default_factory=dict)
+    refusal: bytes = b""
+    garbage: bool = False
     hangs: bool = False
     names: list[str] = field(default_factory=list)
     release: threading.Event = field(default_factory=threading.Event)
@@ -40,15 +51,25 @@ class Receiver:
 
     def reply(self) -> bytes:
         """Return the body of a 200."""
+        if self.garbage:
+            return b"\xff"
         response = ExportTraceServiceResponse()
-        if self.rejected:
+        if self.rejected or self.complaint:
             response.partial_success.rejected_spans = self.rejected
+            response.partial_success.error_message = self.complaint
         return response.SerializeToString()
 
 
-@pytest.fixture
-def receiver():
-    """Run an OTLP/HTTP receiver for the test."""
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """Say nothing: a client that speaks another language than the port is what is tried."""
+
+
+@contextlib.contextmanager
+def receiving(certificate=None):
+    """Run an OTLP/HTTP receiver, with TLS where there is a *certificate*."""
     state = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
@@ -59,26 +80,94 @@ def receiver():
                 return
             if state.status == 200:
                 state.take(gzip.decompress(body) if self.headers.get("content-encoding") == "gzip" else body)
-            content = state.reply() if state.status == 200 else b""
+            content = state.reply() if state.status == 200 else state.refusal
             self.send_response(state.status)
-            self.send_header("content-type", "application/x-protobuf")
-            self.send_header("content-length", str(len(content)))
+            headers = {"content-type": state.kind, "content-length": str(len(content)), **state.headers}
+            for name, value in headers.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(content)
 
         def log_message(self, *arguments):
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), Handler)
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificate.configure_cert(context)
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    yield state
-    state.release.set()
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    state.url = f"http{'' if certificate is None else 's'}://127.0.0.1:{server.server_port}"
+    try:
+        yield state
+    finally:
+        state.release.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def receiver():
+    """Run an OTLP/HTTP receiver for the test."""
+    with receiving() as state:
+        yield state
+
+
+@pytest.fixture(scope="session")
+def authority():
+    """Give an authority that nobody trusts who is not told to."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def authority_file(authority, tmp_path):
+    """Give the file with the certificate of the authority."""
+    path = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(path)
+    return str(path)
+
+
+@pytest.fixture
+def secure_receiver(authority):
+    """Run an OTLP/HTTP receiver with TLS."""
+    with receiving(authority.issue_cert("127.0.0.1")) as state:
+        yield state
+
+
+class TraceService(trace_service_pb2_grpc.TraceServiceServicer):
+    """Takes spans, or refuses them with a status."""
+
+    def __init__(self, status, rejected):
+        self.status, self.rejected = status, rejected
+
+    def Export(self, request, context):  # noqa: N802 - the name in the protocol
+        """Take or refuse the spans."""
+        if self.status is not None:
+            context.abort(self.status, "no")
+        response = ExportTraceServiceResponse()
+        if self.rejected:
+            response.partial_success.rejected_spans = self.rejected
+        return response
+
+
+@pytest.fixture
+def grpc_url():
+    """Run OTLP/gRPC receivers that answer a status, and return their address."""
+    servers = []
+
+    def run(status=None, rejected=0):
+        server = grpc.server(futures.ThreadPoolExecutor(1))
+        trace_service_pb2_grpc.add_TraceServiceServicer_to_server(TraceService(status, rejected), server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        servers.append(server)
+        return f"http://127.0.0.1:{port}"
+
+    yield run
+    for server in servers:
+        server.stop(0).wait()
 
 
 @pytest.fixture

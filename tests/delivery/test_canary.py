@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from agent_callbacks.delivery import otlp
+from tests.features import DESCRIBING_ANEW, GRPC_DETAILS
 
 
 def test_the_batch_processor_can_be_shut_down_in_time():
@@ -40,6 +41,7 @@ def test_a_forked_child_starts_with_an_empty_queue():
     first.join(5)
 
 
+@DESCRIBING_ANEW.needed
 def test_the_provider_can_be_described_anew():
     """A provider's resource, and that of its tracers, can be replaced by merging."""
     provider = TracerProvider(shutdown_on_exit=False)
@@ -64,10 +66,10 @@ def test_the_http_exporter_sends_through_the_session_it_is_given(receiver):
 
 
 def test_the_grpc_exporter_logs_its_status():
-    """The gRPC exporter logs where we read, with the status among the arguments and the details last."""
+    """The gRPC exporter logs where we read, with the status among the arguments and the details, if any, last."""
     assert otlp._GRPC_LOGGER == grpc_exporter.logger.name
     source = inspect.getsource(grpc_exporter.OTLPExporterMixin._export)
-    assert source.index("error.code(),") < source.index("error.details(),")
+    assert source.index("error.code(),") < source.index("error.details()," if GRPC_DETAILS.there else "exc_info=")
 
 
 def test_reading_the_log_hides_nothing():

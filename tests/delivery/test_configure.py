@@ -5,19 +5,27 @@ from __future__ import annotations
 import threading
 
 import pytest
+from langchain_core.messages import AIMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.types import Command, interrupt
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from agent_callbacks import AgentCallbackHandler
+from agent_callbacks.analysis import load
 from agent_callbacks.convention import keys
 from agent_callbacks.delivery import configure as configuring
 from agent_callbacks.delivery.accounting import Snapshot
 from agent_callbacks.delivery.configure import configure
 from agent_callbacks.delivery.fence import SanitizingSpanExporter
 from agent_callbacks.privacy.sanitizer import Sanitizer
+from agent_callbacks.recording import closing, process
 from agent_callbacks.settings import Settings
+from agent_callbacks.store.schema import StoreForeignError
 from tests.delivery.process import end, start, stored
 
 
@@ -43,7 +51,7 @@ def test_it_creates_the_global_provider_and_the_store(tmp_path):
     """Without a provider, one is made and set, and its spans are in the store, sanitized."""
     with configure(service_name="support", store=tmp_path / "t.db") as handle:
         span = record("call bob@example.com")
-        assert handle.flush(5)
+        assert handle.flush(30)
         assert tmp_path / "t.db" == handle.store_path
     assert "support" == span.resource.attributes["service.name"]
     assert ["call [EMAIL]"] == stored(tmp_path / "t.db")
@@ -51,7 +59,7 @@ def test_it_creates_the_global_provider_and_the_store(tmp_path):
 
 @pytest.mark.parametrize(
     ("argument", "variable", "expected"),
-    [("mine", "theirs", "mine"), (None, "theirs", "theirs"), (None, None, "unknown_service:")],
+    [("mine", "theirs", "mine"), (None, "theirs", "theirs"), (None, None, "unknown_service")],
 )
 def test_the_service_name(monkeypatch, argument, variable, expected):
     """The argument beats OTEL_SERVICE_NAME beats what the SDK says."""
@@ -66,7 +74,7 @@ def test_the_default_store_is_where_the_variable_says(tmp_path, monkeypatch):
     monkeypatch.setenv("AGENT_CALLBACKS_STORE", str(tmp_path / "here" / "t.db"))
     with configure(store=False) as handle:
         record("one")
-        assert handle.flush(5)
+        assert handle.flush(30)
         assert handle.store_path is None
     assert [] == list(tmp_path.iterdir())
     with configure() as handle:
@@ -89,7 +97,7 @@ def test_otlp_and_store_are_counted_apart(tmp_path, receiver, monkeypatch):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", receiver.url + "/v1/traces")
     with configure(store=tmp_path / "t.db") as handle:
         record("one")
-        assert handle.flush(5)
+        assert handle.flush(30)
         delivery = handle.delivery
     assert (2, {}, 0, 0) == (delivery.sent, delivery.failed, delivery.dropped, delivery.queued)
     assert {"store": 1, "otlp": 1} == {name: counts.sent for name, counts in delivery.destinations.items()}
@@ -111,7 +119,7 @@ def test_an_unknown_protocol_is_said_and_the_default_used(receiver, monkeypatch,
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "carrier-pigeon")
     with configure(store=False) as handle:
         record("one")
-        assert handle.flush(5)
+        assert handle.flush(30)
     (logged,) = nothing_logged.kept
     assert "OTEL_EXPORTER_OTLP_PROTOCOL" in logged.getMessage()
     assert "pigeon" not in logged.getMessage()
@@ -141,7 +149,7 @@ def test_a_standing_provider_is_added_to(standing, tmp_path, receiver, monkeypat
     for _ in range(2):
         with configure(store=tmp_path / "t.db") as handle:
             record("one")
-            assert handle.flush(5)
+            assert handle.flush(30)
             assert ["store"] == list(handle.delivery.destinations)
     assert provider is trace.get_tracer_provider()
     assert 2 == len(exporter.get_finished_spans())
@@ -212,7 +220,7 @@ def test_after_a_shutdown_it_may_be_called_again(tmp_path):
 def test_an_older_sdk_describes_the_tracers_to_come(monkeypatch):
     """Where the SDK cannot describe its tracers anew, those made from then on carry the new name."""
     configure(service_name="first", store=False).shutdown()
-    monkeypatch.delattr(TracerProvider, "_update_resource")
+    monkeypatch.delattr(TracerProvider, "_update_resource", raising=False)
     with configure(service_name="second", store=False):
         span = trace.get_tracer("made later").start_span("one")
         assert "second" == span.resource.attributes["service.name"]
@@ -310,3 +318,47 @@ configure(store=sys.argv[1])
 print([name for name in sys.modules if name.startswith(("opentelemetry.exporter", "grpc", "requests", "langchain"))])
 """
     assert (0, "[]\n", "") == end(start(script, tmp_path / "t.db"))
+
+
+# --- a conversation that another process began -----------------------------------------------------------------------
+def _waiting_graph(saver):
+    def ask(state):
+        return {"messages": [AIMessage(str(interrupt("sure?")))]}
+
+    graph = StateGraph(MessagesState)
+    graph.add_node("ask", ask)
+    graph.add_edge(START, "ask")
+    return graph.compile(name="asks", checkpointer=saver)
+
+
+def test_a_resumed_run_is_linked_to_the_one_in_the_store(tmp_path, monkeypatch):
+    """What another process left waiting is found in the store, by its conversation."""
+    graph = _waiting_graph(InMemorySaver())
+    given = {"callbacks": [AgentCallbackHandler()], "configurable": {"thread_id": "t-1"}, "metadata": {"user_id": "u"}}
+    with configure(store=tmp_path / "t.db") as handle:
+        graph.invoke({"messages": []}, given)
+        assert handle.flush(30)
+        monkeypatch.setattr(process, "_interrupted", process.Bounded(8))  # as another process would have it
+        monkeypatch.setattr(closing, "_SEARCH_SECONDS", 10.0)
+        graph.invoke(Command(resume="yes"), given)
+    first, second = sorted(load(tmp_path / "t.db"), key=lambda found: found.start_ns)
+    (link,) = second.root.links
+    assert first.root.span_id == link.span_id
+    assert ("interrupted", "success") == tuple(run.root.attributes[keys.OUTCOME] for run in (first, second))
+
+
+def test_a_store_that_cannot_be_read_links_nothing(tmp_path, monkeypatch):
+    """The resumed run is recorded all the same."""
+    graph = _waiting_graph(InMemorySaver())
+    given = {"callbacks": [AgentCallbackHandler()], "configurable": {"thread_id": "t-1"}, "metadata": {"user_id": "u"}}
+    with configure(store=tmp_path / "t.db"):
+        graph.invoke({"messages": []}, given)
+        monkeypatch.setattr(process, "_interrupted", process.Bounded(8))
+        monkeypatch.setattr(closing, "_SEARCH_SECONDS", 10.0)
+        monkeypatch.setattr(configuring, "Store", _refusing)
+        graph.invoke(Command(resume="yes"), given)
+    assert [(), ()] == [found.root.links for found in load(tmp_path / "t.db")]
+
+
+def _refusing(path):
+    raise StoreForeignError(path)

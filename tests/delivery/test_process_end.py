@@ -8,9 +8,13 @@ import sys
 
 import pytest
 
+from agent_callbacks.delivery import shutdown
 from tests.delivery.process import ROOT, end, start, stored
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="fork and SIGTERM")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="fork and SIGTERM"),
+    pytest.mark.measures_processes,
+]
 
 BEGIN = """
 import os, signal, sys, threading, time
@@ -49,8 +53,7 @@ threading.Thread.start = forbidden
 def test_exit_closes_open_operations_first(tmp_path):
     """What is still open at exit is closed, and what that ends is stored."""
     script = """
-import types
-process = sys.modules["agent_callbacks.recording.process"] = types.ModuleType("process")
+from agent_callbacks.recording import process
 process.close_all = lambda reason: record("closed at " + reason)
 """
     assert 0 == run(script, tmp_path / "t.db")[0]
@@ -68,8 +71,7 @@ def test_sigterm_delivers_and_kills(tmp_path, busy):
     """SIGTERM closes and stores, and the process still dies of the signal."""
     script = (
         """
-import types
-process = sys.modules["agent_callbacks.recording.process"] = types.ModuleType("process")
+from agent_callbacks.recording import process
 process.close_all = lambda reason: record("closed at " + reason)
 record('one'); print("ready", flush=True)
 """
@@ -86,8 +88,7 @@ def test_sigterm_while_a_lock_is_held_ends_in_time(tmp_path):
     """A signal that interrupts code holding our own lock costs the limit, never the process."""
     script = """
 (ledger,) = [place.ledger for place in handle._destinations.values()]
-import types
-process = sys.modules["agent_callbacks.recording.process"] = types.ModuleType("process")
+from agent_callbacks.recording import process
 held = threading.Lock()
 process.close_all = lambda reason: held.acquire()
 record('one')
@@ -99,6 +100,71 @@ with held:
     process.stdout.readline()
     process.send_signal(signal.SIGTERM)
     assert -signal.SIGTERM == end(process)[0]
+
+
+def test_sigterm_while_the_process_is_ending_lets_it_deliver(tmp_path):
+    """A signal during the last two seconds changes what the process dies of, not what it delivers."""
+    script = """
+close = type(handle).close
+def interrupted(self, timeout):
+    os.kill(os.getpid(), signal.SIGTERM)
+    close(self, timeout)
+type(handle).close = interrupted
+record('one')
+"""
+    assert (-signal.SIGTERM, "", "") == run(script, tmp_path / "t.db")
+    assert ["one"] == stored(tmp_path / "t.db")
+
+
+class Ended:
+    """Notes how it was ended."""
+
+    def __init__(self):
+        self.calls = []
+
+    def flush(self, timeout):
+        """Note it."""
+        self.calls.append("flush")
+        return True
+
+    def close(self, timeout):
+        """Note it."""
+
+    def renew(self):
+        """Note it."""
+
+
+@pytest.fixture
+def immortal(monkeypatch):
+    """Let this process survive what it does to itself, as process 1 of a container does; return the signals."""
+    sent = []
+    monkeypatch.setattr(shutdown.os, "kill", lambda pid, signum: sent.append((pid, signum)))
+    before = signal.getsignal(signal.SIGTERM)
+    yield sent
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_process_1_goes_on_and_hears_the_next_signal(immortal, monkeypatch):
+    """The default action does not end it: what it had is delivered, and its handler stands again."""
+    monkeypatch.setattr(shutdown._thread, "start_new_thread", lambda function, arguments: function(*arguments))
+    ended = Ended()
+    end = shutdown.ProcessEnd(ended)
+    end._terminated(signal.SIGTERM, None)
+    assert ["flush"] == ended.calls
+    assert [(os.getpid(), signal.SIGTERM)] == immortal
+    assert signal.getsignal(signal.SIGTERM) == end._terminated
+
+
+def test_without_a_thread_to_be_had_it_dies_in_time(immortal, monkeypatch):
+    """A process that can start no thread is not kept from dying: what is queued is lost."""
+
+    def refuse(function, arguments):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(shutdown._thread, "start_new_thread", refuse)
+    ended = Ended()
+    shutdown.ProcessEnd(ended, limit=600)._terminated(signal.SIGTERM, None)
+    assert ([], [(os.getpid(), signal.SIGTERM)]) == (ended.calls, immortal)
 
 
 def test_a_handler_of_the_application_stays(tmp_path):

@@ -12,8 +12,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
-# A row of a waterfall, or a line of a tree, up to the name.
-ROW = re.compile(r"^(?:[ASMTRCN·] )?[ │├└─]*((?:agent|llm|tool|retriever|chain)\.[\w.]+|SELECT customers)(?:\s|$)")
+# A row of a waterfall, or a line of a tree, up to the name; the waterfall's head has a dot after it.
+ROW = re.compile(
+    r"^(?:[ASMETRCN·] )?[ │├└─]*((?:agent|llm|tool|retriever|chain)\.[\w.]+|SELECT customers)(?! · )(?:\s|$)"
+)
 
 STEP = ("agent.step.1", "llm.chat")
 EXPECTED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

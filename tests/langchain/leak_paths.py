@@ -31,7 +31,9 @@ from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 from pydantic import BaseModel, Field, ValidationError
 
 from agent_callbacks import downstream, request_metadata, span
+from tests.features import PLAIN_METADATA
 from tests.langchain.models import Cut, ScriptedChat, calls, says
+from tests.path import Expected, Paths, quietly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,39 +42,8 @@ if TYPE_CHECKING:
 
 Path = "Callable[[str, AgentCallbackHandler], Any]"
 
-PATHS: Final[dict[str, Any]] = {}
-"""Name -> what is done."""
-IDENTITIES: Final[set[str]] = set()
-"""Paths into ids of users, sessions, conversations, calls: only unmistakable forms are looked for there."""
-UNTOLD: Final[set[str]] = set()
-"""Paths that end nowhere: what is put in is not exported, sanitizer or not."""
-
-
-def path(*, identity: bool = False, untold: bool = False) -> Callable[[Any], Any]:
-    """Enter a function into the table."""
-
-    def enter(function: Any) -> Any:
-        name = function.__name__
-        assert name not in PATHS
-        PATHS[name] = function
-        if identity:
-            IDENTITIES.add(name)
-        if untold:
-            UNTOLD.add(name)
-        return function
-
-    return enter
-
-
-class Expected(Exception):  # noqa: N818 - what a path raises on purpose
-    """What a path raises."""
-
-
-@contextlib.contextmanager
-def quietly(*more: type[BaseException]) -> Iterator[None]:
-    """Let what was raised on purpose pass."""
-    with contextlib.suppress(Expected, *more):
-        yield
+PATHS: Final = Paths()
+path = PATHS.enter
 
 
 def config(handler: AgentCallbackHandler, **given: Any) -> Any:
@@ -218,7 +189,7 @@ def configurable_thread_id(seed: str, handler: AgentCallbackHandler) -> None:
     graph(lambda _: {"said": 1}, checkpointer=InMemorySaver()).invoke({"said": 0}, given)
 
 
-@path(untold=True)
+@path(untold=PLAIN_METADATA.there)
 def configurable_value(seed: str, handler: AgentCallbackHandler) -> None:
     graph(lambda _: {"said": 1}).invoke({"said": 0}, config(handler, configurable={"tenant": seed}))
 

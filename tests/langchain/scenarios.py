@@ -44,6 +44,8 @@ class Scenario:
 
     play: Callable[[Scene], Any]
     spans: int
+    or_more: int = 0
+    """How many more some releases give occasion for."""
 
 
 SCENARIOS: Final[dict[str, Scenario]] = {}
@@ -52,11 +54,13 @@ BEYOND: Final = {
 }
 
 
-def scenario(name: str, *, spans: int, **given: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def scenario(
+    name: str, *, spans: int, or_more: int = 0, **given: Any
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Enter the function into the table."""
 
     def enter(play: Callable[..., Any]) -> Callable[..., Any]:
-        SCENARIOS[name] = Scenario(_bound(play, given), spans)
+        SCENARIOS[name] = Scenario(_bound(play, given), spans, or_more)
         return play
 
     return enter

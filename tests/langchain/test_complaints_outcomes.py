@@ -12,12 +12,12 @@ from uuid import uuid4
 import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import HumanInTheLoopMiddleware
+from langchain.tools import InjectedState, ToolRuntime
 from langchain_core.messages import ToolMessage
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langchain_core.tools import InjectedToolCallId, tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
-from langgraph.prebuilt import InjectedState
 from langgraph.types import Command, interrupt
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from pydantic import BaseModel
@@ -113,16 +113,18 @@ def test_injected_arguments_reach_no_attribute(spans: Spans) -> None:
         config: RunnableConfig,
         state: Annotated[dict[str, Any], InjectedState],
         tool_call_id: Annotated[str, InjectedToolCallId],
+        runtime: ToolRuntime,
     ) -> str:
         """Look."""
         assert config
         assert state
-        assert tool_call_id
+        assert tool_call_id == runtime.tool_call_id
         return query
 
     agent = create_agent(ScriptedChat(script=[asks(("look", {"query": "x"})), says("done")]), [look], name="injects")
     agent.invoke(question(), config(handler))
     assert spans.attributes("tool.look")["gen_ai.tool.call.arguments"] == '{"query":"x"}'
+    assert spans.attributes("tool.look")["agent_callbacks.outcome"] == "success"
     plain = (bool, str, int, float)
     for span in spans.finished():
         for value in (span.attributes or {}).values():

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from langchain.agents import create_agent
-from langchain_core.messages import AIMessageChunk
+from langchain_core.caches import InMemoryCache
+from langchain_core.messages import AIMessageChunk, HumanMessage
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.runnables import RunnableLambda
 from langgraph.graph import START, MessagesState, StateGraph
@@ -16,15 +17,21 @@ from opentelemetry import context as otel_context
 from opentelemetry.trace import SpanKind
 from pydantic import Field
 
-from agent_callbacks import AgentCallbackHandler
+from agent_callbacks import AgentCallbackHandler, Settings
+from agent_callbacks.analysis import load
+from agent_callbacks.analysis.cost import cost_report, reprice
+from agent_callbacks.convention import keys
+from tests.features import EVENT_STREAMS
 from tests.langchain.models import ScriptedChat
 from tests.langchain.stories import USER, question, says
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.conftest import Spans
 
+COUNTED: Final = (keys.USAGE_INPUT_TOKENS, keys.USAGE_OUTPUT_TOKENS, keys.LLM_COST)
 ROWS: Final = {
     41: "test_stream_events_v3_have_a_first_chunk",
     42: "test_first_chunk_and_first_content_are_two_clocks_from_the_models_start",
@@ -41,6 +48,7 @@ def config(handler: AgentCallbackHandler, **more: Any) -> Any:
 
 
 # --- clocks ----------------------------------------------------------------------------------------------------------
+@EVENT_STREAMS.needed
 @pytest.mark.parametrize("kind", ["model", "agent"])
 @pytest.mark.parametrize("mode", ["sync", "async"])
 @pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning")
@@ -67,6 +75,37 @@ async def test_stream_events_v3_have_a_first_chunk(
     # Four more chunks come after the first, each after a sleep: a clock that only started at the end shows none.
     assert attributes["agent_callbacks.llm.generation_duration"] >= 3 * model.delay
     assert attributes["gen_ai.usage.input_tokens"] == 10
+
+
+# --- an answer nobody pays for ---------------------------------------------------------------------------------------
+@pytest.mark.parametrize("mode", ["sync", "async"])
+async def test_an_answer_from_langchains_cache_uses_and_costs_nothing(mode: str, spans: Spans, tmp_path: Path) -> None:
+    """The second run is answered by ``set_llm_cache``: marked, without tokens, at no cost, as is the run around it."""
+    prices = tmp_path / "prices.toml"
+    prices.write_text('[[price]]\nmodel = "scripted-1"\ninput = 1\noutput = 2\n')
+    handler = AgentCallbackHandler(tracer_provider=spans.provider, settings=Settings(prices=prices))
+    model = ScriptedChat(script=[says("paid", input=1000, output=100)], cache=InMemoryCache())
+    agent: Any = create_agent(model, [], name="cached")
+    for _ in range(2):
+        given = {"messages": [HumanMessage("who?", id="always-the-same")]}, config(handler)
+        found = agent.invoke(*given) if mode == "sync" else await agent.ainvoke(*given)
+        assert "paid" == found["messages"][-1].text
+    paid, free = [dict(span.attributes or {}) for span in spans.named("llm.chat")]
+    assert (None, 1000, 100, 0.0012) == tuple(paid.get(key) for key in (keys.CACHE_HIT, *COUNTED))
+    assert (True, None, None, 0.0) == tuple(free.get(key) for key in (keys.CACHE_HIT, *COUNTED))
+    runs = [dict(span.attributes or {}) for span in spans.named("agent.run.cached")]
+    assert [(1000, 0.0012), (0, 0.0)] == [(run[keys.RUN_INPUT_TOKENS], run[keys.RUN_COST]) for run in runs]
+    _, stored = sorted(load(spans.finished()), key=lambda trace: trace.start_ns)
+    assert (0, 0) == (cost_report(stored, prices=prices).total, reprice(stored, model="gpt-4o").total)
+
+
+def test_a_model_that_costs_nothing_is_no_cache(spans: Spans, handler: AgentCallbackHandler) -> None:
+    """A provider may report a price of zero beside what it counted: its tokens count."""
+    answer = says("free", input=10, output=2)
+    answer.usage_metadata["total_cost"] = 0.0  # type: ignore[index, typeddict-unknown-key]
+    ScriptedChat(script=[answer]).invoke("hi", config(handler))
+    said = spans.attributes("llm.chat")
+    assert (None, 10) == (said.get(keys.CACHE_HIT), said[keys.USAGE_INPUT_TOKENS])
 
 
 def drain(events: Any) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent_callbacks import AgentCallbackHandler
-from tests.langchain.leak_paths import IDENTITIES, PATHS, UNTOLD
+from tests.langchain.leak_paths import PATHS
 from tests.leaks import Sinks, open_rounds, settings, together, unsanitized
 
 if TYPE_CHECKING:
@@ -33,18 +33,18 @@ def handler(sinks: Sinks, **given: object) -> AgentCallbackHandler:
 
 def test_the_paths_are_many() -> None:
     """There are more than anybody has counted before."""
-    assert len(PATHS) >= 111
+    assert len(PATHS.all) >= 111
 
 
 @pytest.mark.logs_expected
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("name", PATHS)
+@pytest.mark.parametrize("name", PATHS.all)
 def test_nothing_comes_out(name: str, sinks: Sinks) -> None:
     """Spans as JSON and OTLP, the store's files, metrics and our log records hold none of what went in."""
-    identity = name in IDENTITIES
-    for kind, seed, given in open_rounds(list(PATHS).index(name), identity=identity):
+    identity = name in PATHS.identities
+    for kind, seed, given in open_rounds(list(PATHS.all).index(name), identity=identity):
         made = handler(sinks, **given)
-        PATHS[name](seed.text, made)
+        PATHS.all[name](seed.text, made)
         gc.collect(0)
         made._recorder.abandon_all()
         assert 0 == made.internal_errors
@@ -55,10 +55,10 @@ def test_nothing_comes_out(name: str, sinks: Sinks) -> None:
 
 @pytest.mark.logs_expected
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("name", PATHS)
+@pytest.mark.parametrize("name", PATHS.all)
 def test_what_is_looked_for_would_be_found(name: str, sinks: Sinks) -> None:
     """Without sanitizing, each path tells what went in, but for those that are known to end nowhere."""
-    seed, made = together(unmistakable=name in IDENTITIES), handler(sinks, **unsanitized())
-    PATHS[name](seed.text, made)
+    seed, made = together(unmistakable=name in PATHS.identities), handler(sinks, **unsanitized())
+    PATHS.all[name](seed.text, made)
     made._recorder.abandon_all()
-    assert (name not in UNTOLD) == bool(sinks.leaks(seed.words))
+    assert (name not in PATHS.untold) == bool(sinks.leaks(seed.words))

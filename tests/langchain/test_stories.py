@@ -7,8 +7,8 @@ import operator
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import pytest
-from langchain.agents import create_agent
-from langchain.agents.middleware import ModelRetryMiddleware, SummarizationMiddleware
+from langchain.agents import create_agent, middleware
+from langchain.agents.middleware import SummarizationMiddleware
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda, RunnableParallel, RunnablePassthrough
 from langchain_core.tools import tool
@@ -18,6 +18,7 @@ from langgraph.types import Command, RetryPolicy, Send, interrupt
 
 from agent_callbacks import AgentCallbackHandler, Settings
 from agent_callbacks.analysis.trace import load
+from tests.features import INJECTED_STATE, MODEL_RETRIES
 from tests.langchain.models import ScriptedChat
 from tests.langchain.stories import USER, asks, question, says
 
@@ -155,6 +156,7 @@ def test_an_agent_that_calls_itself_keeps_its_name(
    └─ llm.chat""" == tree(spans)
 
 
+@INJECTED_STATE.needed
 def test_every_stay_of_a_swarm_member_is_a_run(handler: AgentCallbackHandler, spans: Spans) -> None:
     """Handing over gives the members' runs side by side under the swarm's."""
     swarm = pytest.importorskip("langgraph_swarm")
@@ -246,11 +248,11 @@ agent.run.patient
     assert again.attributes["agent_callbacks.retry.attempt"] == 2
 
 
+@MODEL_RETRIES.needed
 def test_a_retried_model_call_stays_in_its_step(handler: AgentCallbackHandler, spans: Spans) -> None:
     """Middleware that calls the model again after a failure makes no new decision."""
-    agent = support(
-        RuntimeError("overloaded"), says("done"), middleware=[ModelRetryMiddleware(max_retries=1, initial_delay=0.01)]
-    )
+    again = middleware.ModelRetryMiddleware(max_retries=1, initial_delay=0.01)
+    agent = support(RuntimeError("overloaded"), says("done"), middleware=[again])
     agent.invoke(question(), config(handler))
     assert (
         tree(spans)

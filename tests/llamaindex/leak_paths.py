@@ -7,20 +7,13 @@ A path is given the value while the handler is installed, and does what a user's
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 from typing import TYPE_CHECKING, Any, Final
 
 from llama_index.core import Document, MockEmbedding, VectorStoreIndex
 from llama_index.core.agent.workflow import AgentWorkflow, CodeActAgent, FunctionAgent, ReActAgent
-from llama_index.core.base.llms.types import (
-    ChatMessage,
-    ImageBlock,
-    MessageRole,
-    TextBlock,
-    ThinkingBlock,
-    ToolCallBlock,
-)
+from llama_index.core.base.llms import types
+from llama_index.core.base.llms.types import ChatMessage, ImageBlock, MessageRole, TextBlock
 from llama_index.core.chat_engine import ContextChatEngine, SimpleChatEngine
 from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.prompts import PromptTemplate
@@ -35,47 +28,18 @@ from opentelemetry import trace
 from pydantic import BaseModel, ValidationError
 
 from agent_callbacks import request_metadata, span
+from tests.features import THINKING_BLOCKS, TOOL_CALL_BLOCKS
 from tests.llamaindex.engines import WordRerank
 from tests.llamaindex.flows import Failing, My_Flow2, ask_human, with_model
 from tests.llamaindex.models import Line, ScriptedLLM, asks, says
+from tests.path import Expected, Paths, quietly
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-PATHS: Final[dict[str, Any]] = {}
-"""Name -> what is done."""
-IDENTITIES: Final[set[str]] = set()
-"""Paths into ids: only unmistakable forms are looked for there."""
-UNTOLD: Final[set[str]] = set()
-"""Paths that end nowhere: what is put in is not exported, sanitizer or not."""
+PATHS: Final = Paths()
+path = PATHS.enter
 HELLO: Final = [ChatMessage("hello")]
-
-
-def path(*, identity: bool = False, untold: bool = False) -> Callable[[Any], Any]:
-    """Enter a function into the table."""
-
-    def enter(function: Any) -> Any:
-        name = function.__name__
-        assert name not in PATHS
-        PATHS[name] = function
-        if identity:
-            IDENTITIES.add(name)
-        if untold:
-            UNTOLD.add(name)
-        return function
-
-    return enter
-
-
-class Expected(Exception):  # noqa: N818 - what a path raises on purpose
-    """What a path raises."""
-
-
-@contextlib.contextmanager
-def quietly(*more: type[BaseException]) -> Iterator[None]:
-    """Let what was raised on purpose pass."""
-    with contextlib.suppress(Expected, *more):
-        yield
 
 
 def model(*script: Any, **given: Any) -> ScriptedLLM:
@@ -246,29 +210,29 @@ def message_additional_arguments(seed: str) -> None:
     ask(ChatMessage("x", additional_kwargs={"name": seed, seed: seed}))
 
 
-@path()
+@path(needs=TOOL_CALL_BLOCKS)
 def history_tool_call(seed: str) -> None:
-    answered(ToolCallBlock(tool_call_id="1", tool_name="look", tool_kwargs={seed: [seed]}))
+    answered(types.ToolCallBlock(tool_call_id="1", tool_name="look", tool_kwargs={seed: [seed]}))
 
 
-@path()
+@path(needs=TOOL_CALL_BLOCKS)
 def history_tool_name(seed: str) -> None:
-    answered(ToolCallBlock(tool_call_id="1", tool_name=seed, tool_kwargs={}))
+    answered(types.ToolCallBlock(tool_call_id="1", tool_name=seed, tool_kwargs={}))
 
 
-@path(identity=True)
+@path(identity=True, needs=TOOL_CALL_BLOCKS)
 def history_tool_call_id(seed: str) -> None:
-    answered(ToolCallBlock(tool_call_id=seed, tool_name="look", tool_kwargs={}))
+    answered(types.ToolCallBlock(tool_call_id=seed, tool_name="look", tool_kwargs={}))
 
 
-@path()
+@path(needs=TOOL_CALL_BLOCKS)
 def history_tool_arguments_as_text(seed: str) -> None:
-    answered(ToolCallBlock(tool_call_id="1", tool_name="look", tool_kwargs=f'{{"a": "{seed}'))
+    answered(types.ToolCallBlock(tool_call_id="1", tool_name="look", tool_kwargs=f'{{"a": "{seed}'))
 
 
-@path()
+@path(needs=THINKING_BLOCKS)
 def history_reasoning(seed: str) -> None:
-    answered(ThinkingBlock(content=seed), TextBlock(text=seed))
+    answered(types.ThinkingBlock(content=seed), TextBlock(text=seed))
 
 
 @path()

@@ -11,6 +11,7 @@ from llama_index.core.tools import FunctionTool
 from llama_index.core.workflow import Context
 from pydantic import BaseModel
 
+from tests.features import EARLY_STOPPING
 from tests.llamaindex.models import ScriptedLLM, asks, says
 from tests.llamaindex.shared import TWO_STEPS, lookup_order, search_web, support, tree, trees, two_steps
 
@@ -147,9 +148,7 @@ agent.run.support
     )
 
 
-@pytest.mark.skipif(
-    "early_stopping_method" not in FunctionAgent.model_fields, reason="this release cannot answer after the last round"
-)
+@EARLY_STOPPING.needed
 async def test_the_answer_after_the_last_round_belongs_to_its_step(events: AgentEventHandler, spans: Spans) -> None:
     """early_stopping_method="generate" asks the model once more within the step that was one too many."""
     script = [asks(("search_web", {"query": "x"})), asks(("search_web", {"query": "y"})), says("enough")]

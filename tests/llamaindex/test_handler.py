@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.tools import FunctionTool
 from llama_index_instrumentation import get_dispatcher, root_dispatcher
 from llama_index_instrumentation.event_handlers import BaseEventHandler
 from llama_index_instrumentation.span_handlers import BaseSpanHandler
@@ -18,8 +19,8 @@ from agent_callbacks import AgentEventHandler, Settings
 from agent_callbacks.llamaindex import spans as spans_module
 from agent_callbacks.recording import process
 from tests.llamaindex.engines import EMBEDDING, query_engine
-from tests.llamaindex.models import ScriptedLLM, says
-from tests.llamaindex.shared import support, two_steps
+from tests.llamaindex.models import ScriptedLLM, asks, says
+from tests.llamaindex.shared import outcomes, support, two_steps
 
 if TYPE_CHECKING:
     from tests.conftest import Records, Spans
@@ -157,6 +158,51 @@ def test_closing_ends_what_is_open_and_no_provider(spans: Spans) -> None:
         list(stream)
         chat()
     assert ["llm.chat", "llm.chat"] == spans.names()
+
+
+def test_uninstalling_in_the_middle_of_a_run_abandons_what_is_open(spans: Spans) -> None:
+    """Of what is open it would never hear the end: that closes as abandoned, and the run comes to its answer."""
+    handler = AgentEventHandler(tracer_provider=spans.provider)
+
+    async def left() -> str:
+        gate, asked = asyncio.Event(), asyncio.Event()
+        script = asks(("search_web", {"query": "a"})), says("done")
+        agent = support(*script, streaming=False, tools=[_waiting_tool(asked, gate)])
+        running = agent.run("hi")
+        await asked.wait()
+        handler.uninstall()
+        gate.set()
+        return str(await running)
+
+    handler.install()
+    assert "done" == asyncio.run(left())
+    assert 0 == handler.open_runs
+    assert {} == handler.open_spans
+    assert 0 == handler.unmatched_events
+    said = outcomes(spans)
+    ended = {"agent.run.support": "abandoned", "agent.step.1": "abandoned", "tool.search_web": "abandoned"}
+    assert ended | {"llm.chat": "success"} == said
+
+
+def test_uninstalling_before_a_stream_is_read_abandons_it(spans: Spans) -> None:
+    """Who leaves the ``with`` before the answer has been read still gets all of it."""
+    with AgentEventHandler(tracer_provider=spans.provider).install() as handler:
+        answer = query_engine(says("forty-two"), streaming=True).query("why?")
+    assert (0, {}) == (handler.open_runs, handler.open_spans)
+    assert "abandoned" == outcomes(spans)["chain.retriever_query_engine"]
+    before = len(spans.finished())
+    assert "forty-two" == "".join(answer.response_gen)
+    assert (before, 0) == (len(spans.finished()), handler.open_runs)
+
+
+def _waiting_tool(asked: asyncio.Event, gate: asyncio.Event) -> FunctionTool:
+    async def search_web(query: str) -> str:
+        """Search the web."""
+        asked.set()
+        await gate.wait()
+        return query
+
+    return FunctionTool.from_defaults(async_fn=search_web)
 
 
 def test_a_dispatcher_that_shuts_down_abandons_what_is_open(spans: Spans) -> None:

@@ -11,12 +11,13 @@ pytest.importorskip("llama_index.core")
 
 from agent_callbacks import AgentEventHandler
 from tests.leaks import Sinks, open_rounds, settings, together, unsanitized
-from tests.llamaindex.leak_paths import IDENTITIES, PATHS, UNTOLD
+from tests.llamaindex.leak_paths import PATHS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+NAMES = [pytest.param(name, marks=[PATHS.needs[name].needed] if name in PATHS.needs else []) for name in PATHS.all]
 QUIET = ("ignore::UserWarning", "ignore::DeprecationWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 
 
@@ -34,7 +35,7 @@ def run(name: str, text: str, sinks: Sinks, **given: object) -> AgentEventHandle
         tracer_provider=sinks.spans.provider, meter_provider=sinks.meters, settings=settings(**given)
     )
     with made.install():
-        PATHS[name](text)
+        PATHS.all[name](text)
         gc.collect(0)
     made.close()
     return made
@@ -42,16 +43,16 @@ def run(name: str, text: str, sinks: Sinks, **given: object) -> AgentEventHandle
 
 def test_the_paths_are_many() -> None:
     """There are more than anybody has counted before."""
-    assert len(PATHS) >= 65
+    assert len(PATHS.all) >= 65
 
 
 @pytest.mark.logs_expected
 @pytest.mark.filterwarnings(*QUIET)
-@pytest.mark.parametrize("name", PATHS)
+@pytest.mark.parametrize("name", NAMES)
 def test_nothing_comes_out(name: str, sinks: Sinks) -> None:
     """Spans as JSON and OTLP, the store's files, metrics and log records hold none of what went in."""
-    identity = name in IDENTITIES
-    for kind, seed, given in open_rounds(list(PATHS).index(name), identity=identity):
+    identity = name in PATHS.identities
+    for kind, seed, given in open_rounds(list(PATHS.all).index(name), identity=identity):
         assert 0 == run(name, seed.text, sinks, **given).internal_errors
         assert not sinks.leaks(seed.words), (kind, given)
     assert sinks.seen
@@ -60,9 +61,9 @@ def test_nothing_comes_out(name: str, sinks: Sinks) -> None:
 
 @pytest.mark.logs_expected
 @pytest.mark.filterwarnings(*QUIET)
-@pytest.mark.parametrize("name", PATHS)
+@pytest.mark.parametrize("name", NAMES)
 def test_what_is_looked_for_would_be_found(name: str, sinks: Sinks) -> None:
     """Without sanitizing, each path tells what went in, but for those that are known to end nowhere."""
-    seed = together(unmistakable=name in IDENTITIES)
+    seed = together(unmistakable=name in PATHS.identities)
     run(name, seed.text, sinks, **unsanitized())
-    assert (name not in UNTOLD) == bool(sinks.leaks(seed.words))
+    assert (name not in PATHS.untold) == bool(sinks.leaks(seed.words))

@@ -6,12 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from llama_index.core.agent.workflow import ReActAgent, base_agent
+from llama_index.core.agent.workflow import ReActAgent
 from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.workflow import Context, HumanResponseEvent, InputRequiredEvent
 from llama_index_instrumentation.dispatcher import instrument_tags
 from workflows.errors import WorkflowCancelledByUser, WorkflowRuntimeError, WorkflowTimeoutError
 
+from tests.features import WAITING_TOOLS
 from tests.llamaindex.flows import Retrying, ask_human, ask_human_by_name, with_model
 from tests.llamaindex.models import Line, ScriptedLLM, asks, says
 from tests.llamaindex.shared import outcomes, search_web, support, tree, trees
@@ -19,11 +20,6 @@ from tests.llamaindex.shared import outcomes, search_web, support, tree, trees
 if TYPE_CHECKING:
     from agent_callbacks import AgentEventHandler
     from tests.conftest import Spans
-
-
-WAITS = pytest.mark.skipif(
-    not hasattr(base_agent, "_get_waiting_for_event_exception"), reason="in this release no tool can wait for a human"
-)
 
 
 def failures(spans: Spans) -> dict[str, str]:
@@ -134,7 +130,7 @@ async def test_too_many_rounds_is_an_error(events: AgentEventHandler, spans: Spa
 
 
 # --- a human in the loop ---------------------------------------------------------------------------------------------
-@WAITS
+@WAITING_TOOLS.needed
 async def test_waiting_for_a_human_is_no_error(events: AgentEventHandler, spans: Spans) -> None:
     """The tool that waits is interrupted, its second run says that it is one, and the run is a success."""
     handler = support(asks(("ask_human", {"question": "sure?"})), says("done"), tools=[ask_human]).run("hi")
@@ -160,7 +156,7 @@ agent.run.support
     assert not failures(spans)
 
 
-@WAITS
+@WAITING_TOOLS.needed
 async def test_two_tools_wait_for_their_humans(events: AgentEventHandler, spans: Spans) -> None:
     """A run goes on when the last of its waiting tools does; cancelled before, it is interrupted."""
     wanted = [("ask_human", {"question": "a"}), ("ask_human", {"question": "b"})]
@@ -183,7 +179,7 @@ async def test_two_tools_wait_for_their_humans(events: AgentEventHandler, spans:
     assert "interrupted" == spans.attributes("agent.run.support")["agent_callbacks.outcome"]
 
 
-@WAITS
+@WAITING_TOOLS.needed
 @pytest.mark.filterwarnings("ignore:Skipping serialization")
 async def test_a_run_resumed_elsewhere_is_linked_to_the_one_that_waited(
     events: AgentEventHandler, spans: Spans

@@ -166,7 +166,7 @@ def test_streaming_is_measured(bound: metrics.Metrics, measured: Measured) -> No
 
 def test_estimates_are_no_usage(bound: metrics.Metrics, measured: Measured) -> None:
     """Tokens that were estimated are not among those providers report."""
-    found: dict[str, Any] = {keys.TOKENS_METHOD: "estimated", keys.USAGE_INPUT_TOKENS: 7}
+    found: dict[str, Any] = {keys.TOKENS_USAGE_ESTIMATED: True, keys.USAGE_INPUT_TOKENS: 7}
     bound.operation(INVALID_SPAN, SECOND, {keys.OPERATION_NAME: "chat"}, found)
     assert keys.METRIC_TOKEN_USAGE not in measured.points()
 

@@ -16,8 +16,9 @@ from opentelemetry.trace import SpanKind, TracerProvider
 
 from agent_callbacks import AgentCallbackHandler, downstream
 from agent_callbacks.convention.peers import OTHER, peer_of
+from agent_callbacks.interval import MAX_PARTS, Union
 from agent_callbacks.recording.values import ModelCall, ModelResult, Retrieval, RetrievalResult, ToolCall, ToolResult
-from agent_callbacks.recording.waits import MAX_OPEN, MAX_PARTS, MAX_PEERS, Union, Waits
+from agent_callbacks.recording.waits import MAX_OPEN, MAX_PEERS, Waits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

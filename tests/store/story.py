@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import trace as otel
@@ -51,8 +52,9 @@ class Teller:
 
     def __init__(self, trace_id: str = TRACE_ID, start_ns: int = START, who: dict[str, Any] | None = None) -> None:
         self._memory = InMemorySpanExporter()
+        self._ids = Ids(trace_id)
         self._provider = TracerProvider(
-            resource=Resource({"service.name": "support"}), id_generator=Ids(trace_id), shutdown_on_exit=False
+            resource=Resource({"service.name": "support"}), id_generator=self._ids, shutdown_on_exit=False
         )
         self._provider.add_span_processor(SimpleSpanProcessor(self._memory))
         self._tracer = self._provider.get_tracer("agent_callbacks", "1")
@@ -74,6 +76,17 @@ class Teller:
             span.set_status(Status(StatusCode.ERROR, "no such order"))
             span.add_event("exception", {keys.EXCEPTION_TYPE: "ValueError"}, timestamp=self._start + end * MS)
         span.end(end_time=self._start + end * MS)
+
+    def judge(self, name: str, score: float) -> None:
+        """Record an outcome, as ``record_outcome`` does: a span of its own below one of another process."""
+        above = SpanContext(self._ids.trace_id, 1, is_remote=True, trace_flags=TraceFlags(1))
+        self._ids.spans += 1000
+        span = self._tracer.start_span(
+            keys.EVALUATION_SPAN, otel.set_span_in_context(otel.NonRecordingSpan(above)), start_time=self._start
+        )
+        said = {keys.EVALUATION_NAME: name, keys.EVALUATION_SCORE: score}
+        span.add_event(keys.EVALUATION_EVENT, said, timestamp=self._start)
+        span.end(end_time=self._start)
 
     def spans(self) -> tuple[ReadableSpan, ...]:
         """Return what was told."""
@@ -144,3 +157,48 @@ def support(
         links=[Link(other, {keys.LINK_KIND: "resume"})],
     )  # fmt: skip
     return teller.spans()
+
+
+def told(number: int, *, resolved: float | None = None, start_ns: int = START, **more: Any) -> list[Any]:
+    """Tell run *number*, of one model call with a price, as its batches: the run, then what was said of it.
+
+    Args:
+        number: Makes the trace id.
+        resolved: The score of the outcome ``resolved``, recorded a minute after the run.
+        start_ns: When it started.
+        more: ``seconds``, ``cost``, ``tokens``, ``model``, ``agent``, ``variant``, ``experiment``, ``variants`` of
+            several experiments, ``failed``, ``user``, ``session``; ``rooted=False`` leaves the root out.
+    """
+    said = {"agent": "support", "variant": "a", "experiment": "tone", "user": "u-17", "session": "s-9", **more}
+    who = {
+        keys.USER_ID: said["user"], keys.SESSION_ID: said["session"], keys.FEATURE_FLAG_KEY: said["experiment"],
+        keys.FEATURE_FLAG_VARIANT: said["variant"],
+    }  # fmt: skip
+    if "variants" in more:
+        who[keys.METADATA] = json.dumps({"variants": more["variants"]})
+    end = round(1000 * said.get("seconds", 1.0))
+    call: dict[str, Any] = {
+        keys.OPERATION_NAME: "chat", keys.REQUEST_MODEL: said.get("model", "gpt-x"), keys.PROVIDER_NAME: "acme",
+        keys.USAGE_INPUT_TOKENS: said.get("tokens", 100), keys.USAGE_OUTPUT_TOKENS: 10,
+    }  # fmt: skip
+    if said.get("cost", 0.01) is not None:
+        call[keys.LLM_COST] = said.get("cost", 0.01)
+    failed = bool(said.get("failed"))
+    run = {keys.OPERATION_NAME: "invoke_agent", keys.AGENT_NAME: said["agent"]}
+    run[keys.OUTCOME] = "failure" if failed else "success"
+    trace_id = f"{number:032x}"
+    teller = Teller(trace_id, start_ns, {key: value for key, value in who.items() if value is not None})
+    inner = (
+        "agent.step.1",
+        0,
+        end,
+        {keys.STEP_INDEX: 1, keys.STEP_AGENT: said["agent"]},
+        ("llm.chat", 0, end, call, _More(failed=failed)),
+    )
+    teller.tell(f"agent.run.{said['agent']}", 0, end, run, inner)
+    spans = [span for span in teller.spans() if span.parent is not None or said.get("rooted", True)]
+    if resolved is None:
+        return [spans]
+    later = Teller(trace_id, start_ns + 60_000 * MS, {})
+    later.judge("resolved", resolved)
+    return [spans, later.spans()]

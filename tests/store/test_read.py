@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
+from opentelemetry.sdk.trace.export import SpanExportResult
 
 from agent_callbacks.convention import keys
 from agent_callbacks.store import schema
-from agent_callbacks.store.read import Store, Summary
+from agent_callbacks.store.erase import erase
+from agent_callbacks.store.read import Filter, Store, Summary
 from agent_callbacks.store.schema import StoreForeignError, StoreMissingError, StoreUnreadableError
 from agent_callbacks.store.write import StoreExporter
-from tests.store.story import START, Teller, support
+from tests.store.story import START, Teller, support, told
 
 ONE, TWO, THREE = "1a" * 16, "1b" * 16, "2c" * 16
 SECOND = 10**9
@@ -34,6 +38,18 @@ def store(path):
     exporter.shutdown()
     with Store(path) as opened:
         yield opened
+
+
+def write(path, *batches):
+    """Write a store."""
+    exporter_of(StoreExporter(path, max_age_seconds=1e9), *batches).close()
+
+
+def exporter_of(exporter, *batches):
+    """Export batches; what is given back closes the exporter."""
+    for batch in batches:
+        assert exporter.export(batch) is SpanExportResult.SUCCESS
+    return SimpleNamespace(close=exporter.shutdown)
 
 
 def ids(summaries):
@@ -61,7 +77,25 @@ class TestTraces:
     def test_summary(self, store):
         """A summary adds the model calls' tokens up once, not again for steps and runs."""
         assert store.traces(session="s-9", user="u-17") == [
-            Summary(ONE, "agent.run.support", START, START + 3420 * 10**6, 7, 2, 3120, 188, "success", "u-17", "s-9")
+            Summary(
+                ONE,
+                "agent.run.support",
+                START,
+                START + 3420 * 10**6,
+                7,
+                2,
+                3120,
+                188,
+                "success",
+                "u-17",
+                "s-9",
+                unpriced=2,
+                errors=1,
+                error="tool.lookup_order: ValueError",
+                agent="support",
+                experiment="variant",
+                variant="prompt-b",
+            )
         ]
 
     def test_summary_of_an_unfinished_trace(self, path):
@@ -83,6 +117,96 @@ class TestTraces:
         with Store(path) as store:
             (summary,) = store.traces()
         assert (summary.outcome, summary.input_tokens, summary.user_id) == ("error", None, None)
+
+    def test_a_summary_is_worked_out_the_same_before_and_after_the_root(self, path):
+        """What is known of a run that goes on is summed up when asked for; with its root the sum is stored."""
+        going_on, ended = path, path.with_name("ended.db")
+        spans = told(1, failed=True, variants={"tone": "brief", "length": "short"}, rooted=False)[0]
+        write(going_on, spans)
+        write(ended, told(1, failed=True, variants={"tone": "brief", "length": "short"})[0])
+        with Store(going_on) as store:
+            (before,) = store.summaries()
+            assert [] == store.summaries(Filter(running=False))
+        with Store(ended) as store:
+            (after,) = store.summaries()
+        assert before == dataclasses.replace(
+            after, name="agent.step.1", spans=2, outcome="error", errors=1, running=True
+        )
+        assert (after.outcome, after.error, after.models, after.agent) == ("failure", "llm.chat", ("gpt-x",), "support")
+        assert {"tone": "brief", "length": "short"} == after.variants
+
+    def test_spans_that_come_after_the_root_are_summed_up_too(self, path):
+        """What another process adds to a run that has ended changes its summary; a span that came twice counts once."""
+        write(path, told(1)[0], [span for span in support(f"{1:032x}") if span.name.startswith("llm")])
+        with Store(path) as store:
+            (summary,) = store.summaries()
+        assert (summary.spans, summary.input_tokens, summary.unpriced) == (4, 3120, 2)
+
+    def test_filters(self, path):
+        """Each field of a filter narrows the list, and all of them together."""
+        write(
+            path,
+            *told(1, seconds=2.0, cost=0.5, variant="b", model="gpt-y", agent="sales", failed=True),
+            *told(2, seconds=1.0, cost=None, variants={"tone": "brief", "length": "short"}, start_ns=START + SECOND),
+            *told(3, rooted=False, cost=0.5, start_ns=START + 2 * SECOND),
+        )
+        with Store(path) as store:
+
+            def numbers(order="start", limit=-1, **wanted):
+                return [int(each.trace_id, 16) for each in store.summaries(Filter(**wanted), limit, order)]
+
+            assert [3, 2, 1] == numbers()
+            assert [[1], [2], [1], [1]] == [
+                numbers(variant="b"), numbers(variant="short"), numbers(model="gpt-y"), numbers(agent="sales")
+            ]  # fmt: skip
+            assert [[1], [2, 1], [3, 1], [1]] == [
+                numbers(failed=True), numbers(running=False), numbers(cost=0.5), numbers(seconds=2.0)
+            ]  # fmt: skip
+            assert [[2], [1], [2]] == [
+                numbers(experiment="length"), numbers(outcome="failure"),
+                numbers(since_ns=START + 1, until_ns=START + 2 * SECOND),
+            ]  # fmt: skip
+            assert [3] == numbers(cost=0.5, since_ns=START + 1)
+            assert [[1, 3, 2], [1, 2], [1, 2, 3]] == [
+                numbers("cost"), numbers("duration", 2), numbers("written"),
+            ]  # fmt: skip
+
+    def test_written(self, path):
+        """What came after something else is found by its number, in the order it came, also after a removal."""
+        exporter = StoreExporter(path, max_age_seconds=1e9)
+        with closing(exporter_of(exporter, *told(1))):
+            with Store(path) as store:
+                seen = store.written()
+                exporter.export(told(2)[0])
+                exporter.export(told(3, start_ns=START - SECOND)[0])
+                exporter.export(told(1, seconds=3.0)[0])
+                found = store.summaries(Filter(written_after=seen), order="written")
+            assert [2, 3, 1] == [int(each.trace_id, 16) for each in found]
+            erase(path, user="u-17")
+            exporter.export(told(4)[0])
+            with Store(path) as store:
+                assert store.written() > found[-1].written
+
+    def test_evaluations(self, path):
+        """What was said of runs is read in the order it was said, and goes with its run."""
+        write(path, *told(1, resolved=1), *told(2, resolved=0, start_ns=START - SECOND))
+        with Store(path) as store:
+            assert [(2, "resolved", 0.0), (1, "resolved", 1.0)] == [
+                (int(each.trace_id, 16), each.name, each.score) for each in store.evaluations()
+            ]
+            assert 1 == len(store.evaluations(START + 60 * SECOND))
+        erase(path, user="u-17")
+        with Store(path) as store:
+            assert [] == store.evaluations()
+
+    @pytest.mark.parametrize("metadata", ['no JSON "variants"', '["variants"]', '{"variants": 1}'])
+    def test_metadata_of_others(self, path, metadata):
+        """Metadata that is not as ours is names no variants."""
+        teller = Teller(who={})
+        teller.tell("GET /", 0, 5, {keys.METADATA: metadata})
+        write(path, teller.spans())
+        with Store(path) as store:
+            assert {} == store.summaries()[0].variants
 
     def test_last(self, store):
         """The last trace is the one started last, of somebody when asked so."""

@@ -15,11 +15,11 @@ import pytest
 
 from agent_callbacks.analysis import load
 from agent_callbacks.convention import keys
-from agent_callbacks.store import file, retention, schema
+from agent_callbacks.store import file, layout, retention, schema, summary
 from agent_callbacks.store.erase import erase
 from agent_callbacks.store.read import Store
 from agent_callbacks.store.write import StoreExporter
-from tests.store.story import START, support
+from tests.store.story import START, support, told
 
 SECOND = 10**9
 SECRET = "u-erase-me-4711"
@@ -71,14 +71,20 @@ class TestPlans:
             )
             assert len(store.traces(5, **arguments)) == 1
         steps = plan(path, *asked[0])
-        scanned = [step for step in steps if step.startswith("SCAN")]
-        assert [] == [step for step in scanned if not step.startswith(("SCAN trace", "SCAN CONSTANT"))]
-        found = [step for step in steps if "traces USING" in step or "askers USING" in step]
-        by_asker = [step for step in found if "askers USING PRIMARY KEY (role=? AND id=?)" in step]
-        assert len({"user", "session"} & set(arguments)) == len(by_asker)
-        rest = [step for step in found if step not in by_asker]
-        assert ["PRIMARY KEY (trace_id=?)" if by_asker else "INDEX traces_by_start"] == [
-            key for key in ("PRIMARY KEY (trace_id=?)", "INDEX traces_by_start") for step in rest if key in step
+        tables = ("SCAN traces", "SCAN spans", "SCAN askers", "SCAN one", "SCAN parent")
+        walked = [step for step in steps if step.startswith(tables) and "USING" not in step]
+        assert [] == walked
+        by_asker = [step for step in steps if "SEARCH askers USING PRIMARY KEY (role=? AND id=?)" in step]
+        assert 2 * len({"user", "session"} & set(arguments)) == len(by_asker)  # of what has ended, and of what goes on
+        indices = ["traces_by_start", "traces_going_on"]
+        assert indices * (not by_asker) == [name for step in steps for name in indices if f"INDEX {name}" in step]
+
+    def test_many(self, path):
+        """A choice by what traces come to reads no span of those that have ended, and those that go on by an index."""
+        write(path, support())
+        steps = plan(path, summary.query(summary.Filter(cost=1.0), "cost"), {"cost": 1.0, "limit": 5, "running": True})
+        assert ["SCAN traces", "SCAN traces USING INDEX traces_going_on"] == [
+            step for step in steps if step.startswith("SCAN traces")
         ]
 
     def test_opening(self, path):
@@ -247,12 +253,13 @@ class TestUpgrade:
 
     @pytest.fixture
     def old(self, path):
-        """Give a store as the first release wrote it, with one trace."""
-        write(path, support())
+        """Give a store as the first release wrote it, with two traces and what was said of one."""
+        write(path, support(), *told(1, variants={"tone": "brief", "length": "short"}, resolved=1))
         with closing(sqlite3.connect(path)) as new, closing(sqlite3.connect(path.with_name("old.db"))) as connection:
-            for statement in schema.MIGRATIONS[0]:
+            for statement in layout.MIGRATIONS[0]:
                 connection.execute(statement)
-            rows = new.execute("SELECT * FROM spans").fetchall()
+            names = ", ".join(row[1] for row in connection.execute("PRAGMA table_info(spans)"))
+            rows = new.execute(f"SELECT {names} FROM spans").fetchall()  # noqa: S608 - constants
             connection.executemany(f"INSERT INTO spans VALUES ({', '.join('?' * len(rows[0]))})", rows)  # noqa: S608 - constants
             connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
             connection.execute("PRAGMA user_version = 1")
@@ -262,13 +269,18 @@ class TestUpgrade:
     def test_read(self, path, old):
         """A store of an earlier release is read like one of this."""
         assert load(path) == load(old)
-        with Store(old) as store:
-            assert len(store.traces(user="u-17", session="s-9")) == 1
+        with Store(path) as new, Store(old) as store:
+            assert len(store.traces(user="u-17", session="s-9")) == 2
+            assert new.summaries() == store.summaries()
+            assert new.evaluations() == store.evaluations()
+            assert [{"tone": "brief", "length": "short"}] == [
+                each.variants for each in store.summaries() if each.variants
+            ]
 
     def test_written(self, old):
         """A store of an earlier release is written on."""
         write(old, support(trace_id(2)))
-        assert len(kept(old)) == 2
+        assert len(kept(old)) == 3
 
     def test_not_writable(self, old):
         """Where it cannot be brought up to date, that is said."""

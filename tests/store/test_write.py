@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sqlite3
@@ -19,9 +20,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 
 from agent_callbacks.analysis import load
-from agent_callbacks.store import file, retention, schema, write
+from agent_callbacks.store import file, layout, retention, schema, write
 from agent_callbacks.store.read import Store
 from agent_callbacks.store.write import StoreExporter
+from tests.features import MAPPINGS
 from tests.store.story import support
 
 FOREVER = 1e9
@@ -47,6 +49,14 @@ def exporter(path):
     made.shutdown()
 
 
+def stored(exporter, path, attributes):
+    """Return the span with *attributes*, and a name that cannot be encoded, that is read back from the store."""
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    provider.get_tracer("t").start_span("n\ud800", attributes=attributes).end()
+    return load(path)[0].root
+
+
 class TestWriting:
     """What arrives in the file."""
 
@@ -57,17 +67,19 @@ class TestWriting:
 
     def test_odd_values(self, exporter, path):
         """What JSON cannot hold is kept as text, and costs neither its span nor its batch."""
+        root = stored(exporter, path, {"nan": float("nan"), "big": 2**70, "text": "a\ud800"})
+        assert dict(root.attributes) == {"nan": "NaN", "big": str(2**70), "text": "a?"}
+        assert root.name == "n?"
+
+    @MAPPINGS.needed
+    def test_odd_shapes(self, exporter, path):
+        """Bytes are kept as text, mappings as they are, and what is nested too deep is cut."""
         deep: object = "bottom"
         for _ in range(300):
             deep = [deep]
-        odd = {"nan": float("nan"), "big": 2**70, "bytes": b"a\xff", "text": "a\ud800", "map": {"k": (1, None)}}
-        provider = TracerProvider(shutdown_on_exit=False)
-        provider.add_span_processor(SimpleSpanProcessor(exporter))
-        provider.get_tracer("t").start_span("n\ud800", attributes={**odd, "deep": deep}).end()
-        found = dict(load(path)[0].root.attributes)
+        found = dict(stored(exporter, path, {"bytes": b"a\xff", "map": {"k": (1, None)}, "deep": deep}).attributes)
         assert "bottom" not in str(found.pop("deep"))
-        assert found == {"nan": "NaN", "big": str(2**70), "bytes": "a\ufffd", "text": "a?", "map": {"k": (1, None)}}
-        assert load(path)[0].root.name == "n?"
+        assert found == {"bytes": "a\ufffd", "map": {"k": (1, None)}}
 
     def test_batch_sent_twice(self, exporter, path):
         """A batch that a processor sends again is stored once."""
@@ -279,7 +291,7 @@ class TestFaults:
         assert path.read_bytes() == before
         assert [path] == list(path.parent.iterdir())
         assert exporter.dropped == 7
-        assert exporter.last_error == "StoreForeignError"
+        assert exporter.last_fault == "not ours"
         assert "no store of this release" in caplog.text
 
     def test_foreign_text(self, exporter, path):
@@ -297,7 +309,7 @@ class TestFaults:
             store.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
         newer = StoreExporter(path)
         assert newer.export(support(trace_id(2))) is FAILURE
-        assert newer.last_error == "StoreForeignError"
+        assert newer.last_fault == "not ours"
 
     def test_directory_not_creatable(self, tmp_path, caplog):
         """A path below a file costs spans and one warning, which names the way out and no path."""
@@ -305,11 +317,23 @@ class TestFaults:
         exporter = StoreExporter(tmp_path / "file" / "below" / "traces.db")
         assert [FAILURE, FAILURE] == [exporter.export(support()) for _ in range(2)]
         assert exporter.dropped == 14
-        assert exporter.last_error == "NotADirectoryError"
+        assert exporter.last_fault == "NotADirectoryError"
         (record,) = caplog.records
         assert record.name == "agent_callbacks"
         assert "set AGENT_CALLBACKS_STORE to a writable path" in record.message
         assert str(tmp_path) not in record.message
+
+    @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+    def test_no_room_for_the_file(self, exporter, monkeypatch, caplog, code):
+        """A disk or a quota without room for the file itself is as full as one without room for a span."""
+
+        def refuse(*_):
+            raise OSError(code, "no room")
+
+        monkeypatch.setattr(file, "_create", refuse)
+        assert exporter.export(support()) is FAILURE
+        assert exporter.last_fault == "disk full"
+        assert "the disk is full" in caplog.text
 
     def test_path_is_a_directory(self, tmp_path, caplog):
         """A directory at the path is a fault like any other."""
@@ -320,6 +344,7 @@ class TestFaults:
         ("code", "what"),
         [
             (sqlite3.SQLITE_FULL, "the disk is full"),
+            (sqlite3.SQLITE_IOERR_SHMSIZE, "the disk is full"),
             (sqlite3.SQLITE_READONLY, "it cannot be written"),
             (sqlite3.SQLITE_IOERR, "SQLite refused the write"),
             (sqlite3.SQLITE_BUSY | 1 << 8, "another process keeps it locked"),
@@ -367,11 +392,11 @@ class TestFaults:
         monkeypatch.setattr(write, "_BUSY_SECONDS", 0.1)
         path.touch()
         with closing(sqlite3.connect(path, isolation_level=None)) as store:
-            schema.migrate(store, path)
+            layout.migrate(store, path)
             store.execute("BEGIN")
             store.execute("SELECT * FROM spans")  # a reader in the old journal mode blocks the switch
             assert exporter.export(support()) is FAILURE
-        assert exporter.last_error == "OperationalError"
+        assert exporter.last_fault == "locked"
 
     def test_switch_to_wal_retried(self):
         """Another process that makes the same switch at the same moment is waited for."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent_callbacks import Settings, settings
+from agent_callbacks import AgentCallbackHandler, Settings, settings
 from agent_callbacks.recording.values import Usage
+from agent_callbacks.tokens import overrides
 from agent_callbacks.tokens.overrides import PricesError, read
 from agent_callbacks.tokens.prices import Call, open_book
 
@@ -92,6 +93,15 @@ def test_nothing_is_a_price(file):
     assert Decimal(0) == book.cost(Call("x", "m"), MILLION, NOON_NS)
 
 
+def test_context_window(file):
+    """An entry may say how many tokens its model takes at once; a pattern is no model's name."""
+    book = open_book(file(f'{ENTRY}context_window = 131_072\n[[price]]\nmodel = "x-*"\ninput = 1\noutput = 1\n'))
+
+    assert 131_072 == book.window(Call(None, "m"))
+    assert book.window(Call(None, "x-1")) is None
+    assert ("m" in book.models(), "x-*" in book.models()) == (True, False)
+
+
 def test_an_empty_file_has_no_prices(file):
     """A file without entries is no error."""
     assert () == read(file("# nothing yet\n"))
@@ -115,6 +125,8 @@ def test_an_empty_file_has_no_prices(file):
         (ENTRY + "reasoning = true\n", "reasoning must be a number"),
         (ENTRY + "reasoning = '1'\n", "reasoning must be a number"),
         (ENTRY + "provider = 3\n", "price 1 (m): provider must be a name"),
+        (ENTRY + "context_window = 0\n", "price 1 (m): context_window must be a whole number of tokens above 0"),
+        (ENTRY + "context_window = 1.5\n", "context_window must be a whole number of tokens above 0, such as"),
         (ENTRY + "above = 3\n", "above must be an array of tables; write [[price.above]]"),
         (ENTRY + "above = [3]\n", "price 1 (m), above 1: must be a table"),
         (ENTRY + "[[price.above]]\ninput = 3\n", "above 1: input_tokens must be a whole number above 0"),
@@ -187,3 +199,20 @@ def test_a_path_that_is_personal(caplog, monkeypatch):
     assert "[EMAIL" in caplog.text
     assert "moreau" not in caplog.text
     assert "cannot be read" in caplog.text
+
+
+@pytest.mark.parametrize("given", ["argument", "variable"])
+def test_a_file_is_read_once(file, monkeypatch, given):
+    """What was checked is what is used: the file may be gone by the time a handler is made."""
+    path, reads = file(ENTRY), []
+
+    def counting(asked):
+        reads.append(asked)
+        return read(asked)
+
+    monkeypatch.setattr(overrides, "read", counting)
+    settings = Settings(prices=path) if given == "argument" else Settings.load({"AGENT_CALLBACKS_PRICES": str(path)})
+    path.unlink()
+    handler = AgentCallbackHandler(settings=settings)
+    assert 1 == len(reads)
+    assert handler._recorder.prices is settings.price_book

@@ -175,6 +175,21 @@ def test_what_answered_is_paid():
     assert official(PLAIN, "gpt-4o", "openai") == book.cost(renamed, PLAIN, NOON_NS)
 
 
+def test_context_windows():
+    """The window of a model is the list's; of one nobody lists, and of a machine of the user's own, none is known."""
+    book = open_book()
+    assert 128_000 == book.window(Call("openai", "gpt-4o"))
+    assert 128_000 == book.window(Call(None, "nobody-knows", "gpt-4o"))
+    assert [None, None] == [book.window(Call("ollama", "gpt-4o")), book.window(Call(None, None))]
+
+
+def test_names_of_models():
+    """All models that can be priced are named, in order."""
+    names = open_book().models()
+    assert {"gpt-4o", "claude-haiku-4-5"} <= set(names)
+    assert sorted(set(names)) == list(names)
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -299,6 +314,23 @@ def test_nothing_is_loaded_unless_asked(library):
     assert not library.wait(0)
 
 
+def test_it_is_loaded_once_however_often_it_is_asked_for(library, monkeypatch):
+    """Who asks while it is being loaded waits for the same import."""
+    imports, go = [], threading.Event()
+
+    def blocked(self):
+        imports.append(threading.current_thread())
+        go.wait(20)
+        self.loaded = True
+
+    monkeypatch.setattr(prices._Library, "_import", blocked)
+    for _ in range(3):
+        library.load()
+    go.set()
+    assert library.wait(20)
+    assert 1 == len(imports)
+
+
 def test_what_was_not_known_is_known_once_loaded(library):
     """A model that was asked for too early is looked up again when the prices are there."""
     book = PriceBook()
@@ -320,6 +352,7 @@ def test_without_the_library(library, monkeypatch, caplog):
 
     assert book.cost(Call("openai", "gpt-4o"), PLAIN, NOON_NS) is None
     assert prices.NOT_INSTALLED == book.missing
+    assert ((), None) == (book.models(), book.window(Call("openai", "gpt-4o")))
     assert 1 == sum(prices.NOT_INSTALLED in record.getMessage() for record in caplog.records)
 
 

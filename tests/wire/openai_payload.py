@@ -89,6 +89,18 @@ def chunks(*texts: str, finish: str = "stop", counts: Payload | None = None, don
     return tuple(frames)
 
 
+def counting_chunks(*texts: str, given: int, cached: int = 0) -> tuple[str, ...]:
+    """Return the frames of an answer whose every frame counts so far, as vLLM's ``continuous_usage_stats`` has it."""
+    said = [chunk({"content": text}, counts=usage(given, made, cached)) for made, text in enumerate(texts, 1)]
+    return (
+        chunk({"role": "assistant", "content": ""}, counts=usage(given, 0, cached)),
+        *said,
+        chunk({}, "stop", counts=usage(given, len(texts), cached)),
+        chunk(None, counts=usage(given, len(texts), cached)),
+        frame("[DONE]"),
+    )
+
+
 def text_completion(text: str, finish: str, counts: Payload | None) -> Payload:
     """Return a legacy text completion."""
     return {

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from agent_callbacks.analysis.latency import ComponentTime, LatencyReport
 
-__all__ = ["components_of", "critical_of", "findings_of", "unseen"]
+__all__ = ["TITLES", "components_of", "critical_of", "findings_of", "unseen"]
 
 _NANOSECONDS: Final = 1e9
-_TITLES: Final[Mapping[Kind, str]] = {
+TITLES: Final[Mapping[Kind, str]] = {
     Kind.REQUEST_SERIALIZATION: "Request serialization and connect",
     Kind.TIME_TO_FIRST_TOKEN: "Time to first token",
     Kind.OUTPUT_TOKENS: "Output tokens",
@@ -50,7 +50,7 @@ _EVIDENCE: Final[Mapping[str, str]] = {
 def components_of(report: LatencyReport) -> tuple[Component, ...]:
     """Return the components of *report*, those of no time left out but for the unattributed one."""
     return tuple(
-        Component(part.component.value, _TITLES[part.component], part.time_ns / _NANOSECONDS, part.share, _beside(part))
+        Component(part.component.value, TITLES[part.component], part.time_ns / _NANOSECONDS, part.share, _beside(part))
         for part in report.components
         if part.time_ns or part.component is Kind.UNATTRIBUTED
     )

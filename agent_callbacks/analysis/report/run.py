@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from agent_callbacks.analysis import waterfall
-from agent_callbacks.analysis.cost import cost_report
+from agent_callbacks.analysis.cost import cost_report, costs_of
 from agent_callbacks.analysis.latency import latency_report
 from agent_callbacks.analysis.report.bill import charges_of
 from agent_callbacks.analysis.report.latency import components_of, critical_of, findings_of, unseen
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from agent_callbacks.analysis.cost import CostReport
-    from agent_callbacks.analysis.report.model import Step
+    from agent_callbacks.analysis.latency import LatencyReport
+    from agent_callbacks.analysis.report.model import SpanRow, Step
+    from agent_callbacks.analysis.row import Row
     from agent_callbacks.analysis.trace import Trace
 
 __all__ = ["run_of"]
@@ -40,12 +42,9 @@ def run_of(trace: Trace, place: int) -> Run:
     Raises:
         PricesError: The file of prices that the environment names cannot be used.
     """
-    tokens, costs, latency = token_report(trace), cost_report(trace), latency_report(trace)
-    places = {span.span_id: number for number, (span, _) in enumerate(trace.walk())}
-    rows = span_rows(trace, _costs(costs), critical_of(latency))
-    steps = steps_of(tokens, costs, places)
-    components, findings = components_of(latency), findings_of(latency, places)
-    matter = Matter(rows, steps, components, findings, waits_of(trace), places)
+    costs, latency = cost_report(trace), latency_report(trace)
+    rows = span_rows(trace, costs_of(costs), critical_of(latency))
+    matter = matter_of(trace, rows, costs, latency)
     sums = waterfall.totals(trace)
     return Run(
         trace_id=visible(trace.trace_id),
@@ -64,20 +63,25 @@ def run_of(trace: Trace, place: int) -> Run:
         output_tokens=sums.output_tokens,
         answers=tuple(answers(matter, place)),
         spans=rows,
-        steps=steps,
-        components=components,
-        findings=findings,
+        steps=tuple(matter.steps),
+        components=tuple(matter.components),
+        findings=tuple(matter.findings),
         charges=charges_of(costs),
-        missing=_missing(steps, costs, tuple(unseen(latency))),
+        missing=_missing(matter.steps, costs, tuple(unseen(latency))),
     )
 
 
-def _costs(report: CostReport) -> dict[str, float]:
-    """Return what is known of costs by span id: of calls, steps and runs with all below them."""
-    known = [(call.span_id, call.cost) for call in report.calls]
-    known += [(step.span_id, step.cost) for run in report.runs for step in run.steps]
-    known += [(run.span_id, run.total_cost) for run in report.runs]
-    return {span_id: float(cost) for span_id, cost in known if cost is not None}
+def matter_of(trace: Trace, rows: Sequence[SpanRow | Row], costs: CostReport, latency: LatencyReport) -> Matter:
+    """Return what the answers about *trace* are drawn from."""
+    places = {span.span_id: number for number, (span, _) in enumerate(trace.walk())}
+    return Matter(
+        rows,
+        steps_of(token_report(trace), costs, places),
+        components_of(latency),
+        findings_of(latency, places),
+        waits_of(trace),
+        places,
+    )
 
 
 def _missing(steps: Sequence[Step], costs: CostReport, blind: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -32,50 +32,20 @@ def span_rows(
         critical: The pieces of the critical path by the id of the span they lie in, in nanoseconds since the epoch.
     """
     walked = [span for span, _ in trace.walk()]
-    lines = waterfall.rows(trace)
-    parents = _parents([line.depth for line in lines])
-    below = _failed_below([line.failed for line in lines], parents)
+    lines = waterfall.rows(trace, costs)
     return tuple(
-        _row(span, line, parent, failed_below, trace.start_ns, costs.get(span.span_id), critical.get(span.span_id, ()))
-        for span, line, parent, failed_below in zip(walked, lines, parents, below, strict=True)
+        _row(span, line, trace.start_ns, critical.get(span.span_id, ()))
+        for span, line in zip(walked, lines, strict=True)
     )
 
 
-def _parents(depths: Sequence[int]) -> list[int]:
-    """Return the place of each row's parent, -1 for a root."""
-    latest: list[int] = []  # the last row of each depth on the way to the current one
-    parents: list[int] = []
-    for place, depth in enumerate(depths):
-        parents.append(latest[depth - 1] if depth else -1)
-        del latest[depth:]
-        latest.append(place)
-    return parents
-
-
-def _failed_below(failed: Sequence[bool], parents: Sequence[int]) -> list[int]:
-    """Return how many rows below each one failed; parents stand before their children."""
-    below = [0] * len(parents)
-    for place in range(len(parents) - 1, -1, -1):
-        if (parent := parents[place]) >= 0:
-            below[parent] += below[place] + failed[place]
-    return below
-
-
-def _row(
-    span: Span,
-    line: waterfall.Row,
-    parent: int,
-    failed_below: int,
-    start_ns: int,
-    cost: float | None,
-    critical: Sequence[tuple[int, int]],
-) -> SpanRow:
+def _row(span: Span, line: waterfall.Row, start_ns: int, critical: Sequence[tuple[int, int]]) -> SpanRow:
     begin = _seconds(span.start_ns - start_ns)
     end = _seconds(max(span.start_ns, span.end_ns) - start_ns) if span.end_ns else None
     first_chunk = span.attributes.get(keys.TIME_TO_FIRST_CHUNK)
     return SpanRow(
         span_id=visible(span.span_id),
-        parent=parent,
+        parent=line.parent,
         depth=line.depth,
         name=visible(span.name),
         kind=line.kind,
@@ -85,10 +55,10 @@ def _row(
         input_tokens=line.input_tokens,
         output_tokens=line.output_tokens,
         estimated=line.estimated,
-        cost=cost,
+        cost=line.cost,
         failed=line.failed,
         mark=line.mark,
-        failed_below=failed_below,
+        failed_below=line.failed_below,
         critical=tuple(_seconds(at - start_ns) for piece in critical for at in piece),
         status=_status(span),
         otel_kind=visible(span.kind),

@@ -13,8 +13,20 @@ if TYPE_CHECKING:
 
     from agent_callbacks.analysis.report.model import Bucket, Component, Finding, SpanRow, Step
     from agent_callbacks.analysis.report.waits import Wait
+    from agent_callbacks.analysis.row import Row
 
-__all__ = ["COST", "GROWTH", "PARALLEL", "SEQUENTIAL", "WAITS", "Matter", "answers", "costliest", "grown"]
+__all__ = [
+    "COST",
+    "FAILURES",
+    "GROWTH",
+    "PARALLEL",
+    "SEQUENTIAL",
+    "WAITS",
+    "Matter",
+    "answers",
+    "costliest",
+    "grown",
+]
 
 COST: Final = "Which step cost most?"
 GROWTH: Final = "What grew?"
@@ -37,7 +49,7 @@ _GROWN: Final = 1.1  # a tenth more than at first is growth worth a word
 class Matter:
     """What the answers are drawn from; *places* are those of the rows by span id."""
 
-    rows: Sequence[SpanRow]
+    rows: Sequence[SpanRow | Row]
     steps: Sequence[Step]
     components: Sequence[Component]
     findings: Sequence[Finding]

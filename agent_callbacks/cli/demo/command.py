@@ -9,6 +9,7 @@ import os
 import secrets
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import click
@@ -84,7 +85,7 @@ def demo(*, with_llamaindex: bool, model: str | None, store: str | None) -> None
     """Run a small agent, with no key and no network, and show its trace."""
     framework = _LLAMAINDEX if with_llamaindex else _LANGGRAPH
     _check(framework, model)
-    settings = Settings.load(content="all")
+    settings = _settings(real=model is not None)
     handle = configure(service_name="agent-callbacks-demo", store=True if store is None else store, settings=settings)
     if handle.store_path is None:
         terminal.stop(
@@ -97,10 +98,18 @@ def demo(*, with_llamaindex: bool, model: str | None, store: str | None) -> None
     with terminal.opened(store) as opened:
         trace = from_store(opened, trace_id)
         terminal.echo(_wrapped("recorded: ", _question_as_recorded(trace)) + "\n")
-        terminal.echo_trace(trace, opened.path)
+        terminal.echo_trace(trace, f"stored in {cells.printable(str(opened.path))}")
     terminal.echo("see it again: agent-callbacks show last" + (f" --store {shlex.quote(store)}" if store else ""))
     if problem:
         terminal.stop(problem, _FAILED)
+
+
+def _settings(*, real: bool) -> Settings:
+    """Return settings under which all is shown, and a scripted model has a made-up price where the user gives none."""
+    settings = Settings.load(content="all")
+    if real or settings.prices is not None:
+        return settings
+    return Settings.load(content="all", prices=Path(__file__).with_name("prices.toml"))
 
 
 def _check(framework: _Framework, model: str | None) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import platform
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agent_callbacks.cli.doctor.finding import Finding
+from agent_callbacks.tokens.encoder import SHIPPED, find
 from agent_callbacks.version import __version__
 
 if TYPE_CHECKING:
@@ -29,11 +27,6 @@ _OPTIONAL: Final[Mapping[str, str]] = {
     "rich": "cli",
 }
 _FRAMEWORKS: Final = ("langchain-core", "llama-index-core")
-# What tiktoken calls the files of its encodings: the SHA-1 of their address.
-_ENCODINGS: Final[Mapping[str, str]] = {
-    "o200k_base": "fb374d419588a4632f3f557e76b4b70aebbca790",
-    "cl100k_base": "9b5ad71b2ce5302211f9c61530b329a4922fc6a4",
-}
 
 
 def installed() -> Iterator[Finding]:
@@ -66,20 +59,9 @@ def _version(package: str) -> str:
 
 def encoder() -> Iterator[Finding]:
     """Yield where the files of each encoding are; without them tokens are estimated, as the network is never asked."""
-    for name, file in _ENCODINGS.items():
-        found = next((folder for folder in _folders() if (folder / file).is_file()), None)
+    for name in SHIPPED:
+        found = find(name)
         if found is not None:
-            yield Finding("tokens", name, f"file in {found}")
+            yield Finding("tokens", name, f"file in {found.parent}")
         else:
-            yield Finding("tokens", name, "no file: token shares are estimated", "note", _HOW_TO_GET_IT)
-
-
-_HOW_TO_GET_IT: Final = "set TIKTOKEN_CACHE_DIR to a folder that has it, or install llama-index-core, which brings it"
-
-
-def _folders() -> Iterator[Path]:
-    if chosen := os.environ.get("TIKTOKEN_CACHE_DIR"):
-        yield Path(chosen)
-    found = importlib.util.find_spec("llama_index")  # a namespace: finding it imports nothing
-    for place in (found.submodule_search_locations or ()) if found else ():
-        yield Path(place) / "core" / "_static" / "tiktoken_cache"
+            yield Finding("tokens", name, "no file: token shares are estimated", "note", "agent-callbacks warmup")

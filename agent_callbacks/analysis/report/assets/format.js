@@ -22,13 +22,17 @@ const tokens = (value, estimated = false) =>
 function dollars(value) {
   if (value === null || value === undefined) return NONE;
   if (value === 0) return "$0";
+  if (Math.abs(value) < 5e-9) return "<$0.00000001";
   const digits = Math.abs(value) >= 1 ? 2 : Math.min(8, 2 - Math.floor(Math.log10(Math.abs(value))));
   const size = Math.abs(value).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
   return `${value < 0 ? "−" : ""}$${size}`;
 }
 
-const percent = (share) =>
-  share === null || share === undefined ? NONE : `${(share * 100).toFixed(share < 0.0995 ? 1 : 0)} %`;
+function percent(share) {
+  if (share === null || share === undefined) return NONE;
+  if (share === 0) return "0 %";
+  return share > 0 && share < 0.0005 ? "< 0.1 %" : `${(share * 100).toFixed(share < 0.0995 ? 1 : 0)} %`;
+}
 
 const signed = (value, said) =>
   value === null || value === undefined ? NONE : value > 0 ? `+${said(value)}` : value < 0 ? `−${said(-value)}` : said(value);

@@ -1,8 +1,9 @@
 // One line of the waterfall. Lines are few and used again: what is out of sight has no element.
 
 const KINDS = {
-  A: ["agent", "Agent run"], S: ["step", "Step"], M: ["model", "Model call"], T: ["tool", "Tool"],
-  R: ["retriever", "Retriever"], C: ["chain", "Chain"], N: ["node", "Graph node"], "·": ["foreign", "Other span"],
+  A: ["agent", "Agent run"], S: ["step", "Step"], M: ["model", "Model call"], E: ["model", "Embedding"],
+  T: ["tool", "Tool"], R: ["retriever", "Retriever"], C: ["chain", "Chain"], N: ["node", "Graph node"],
+  "·": ["foreign", "Other span"],
 };
 
 const DEEPEST_INDENT = 14; // levels; what lies deeper keeps that indent

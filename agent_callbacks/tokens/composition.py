@@ -1,0 +1,167 @@
+"""What one model call sends, counted: messages weighed piece by piece, tools, and what the provider wraps around. Pure.
+
+A message is weighed once (``Weight``); a call adds up the weights of its messages (``Composition``) and, when the
+provider's own count is there, is made to agree with it (``Composition.split``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from agent_callbacks.tokens.buckets import BUCKETS, Buckets, Estimate, cached, reconciled
+from agent_callbacks.tokens.message import HISTORY, OTHER, TOOL_OUTPUTS, TOOL_SCHEMAS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from agent_callbacks.tokens.counter import Counter
+    from agent_callbacks.tokens.message import Pieces
+    from agent_callbacks.tokens.wire import Format
+
+__all__ = ["Composition", "Split", "ToolWeight", "Weight", "composed", "roughly", "weighed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A message in tokens: (bucket, tokens) in the order they stand.
+
+    ``counter`` is what counted it; the rest is as in ``Pieces``.
+    """
+
+    counter: Counter | None
+    segments: tuple[tuple[int, int], ...]
+    bucket: int = HISTORY
+    named: bool = False
+    media: bool = False
+    acts: bool = False
+    observes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolWeight:
+    """The definitions of a call's tools in tokens, in each form a provider may send them."""
+
+    json: int
+    spaced: int
+    typescript: int
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The input tokens of a call by what they are.
+
+    ``cached`` is what of them came from the provider's cache, None where none is reported. ``method`` is ``reconciled``
+    where counts were made to agree with a report, ``estimated`` where there was no report or no encoder.
+    ``mismatch`` says that the report is not explained by what was sent.
+    """
+
+    buckets: Buckets
+    cached: Buckets | None
+    method: str
+    mismatch: bool
+    assumed: bool
+
+
+def weighed(pieces: Pieces, counter: Counter) -> Weight:
+    """Return *pieces* counted with *counter*."""
+    segments = tuple([(bucket, counter.count(text)) for bucket, text in pieces.texts if text])
+    return Weight(counter, segments, pieces.bucket, pieces.named, pieces.media, pieces.acts, pieces.observes)
+
+
+def roughly(bucket: int, tokens: int) -> Weight:
+    """Return the weight of a message of which only the role and about how many tokens it has are known."""
+    return Weight(None, ((bucket, tokens),), bucket)
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """What a call sends.
+
+    ``segments`` is (bucket, tokens) of the text in the order it is sent, ``text`` the same summed. ``wrapped`` is what
+    the provider may wrap around that, tools included, the likeliest first. ``exact`` says that the text was counted
+    with an encoder, ``assumed`` that it may not be the model's own, ``media`` that there is more than text.
+    """
+
+    segments: tuple[tuple[int, int], ...]
+    text: Buckets
+    wrapped: tuple[Buckets, ...]
+    exact: bool
+    assumed: bool
+    media: bool
+
+    def split(self, reported: int | None, cache_read: int | None) -> Split:
+        """Return the buckets, summing to *reported*, the provider's input tokens, where it reports them.
+
+        Args:
+            reported: Input tokens, those read from a cache included; None where nothing is reported.
+            cache_read: Those read from a cache; None where nothing is reported.
+        """
+        text = self.text.total
+        wrapped = self.wrapped[0]
+        if reported is None:
+            return Split(self.text + wrapped, None, _ESTIMATED, mismatch=False, assumed=self.assumed)
+        if len(self.wrapped) > 1:
+            wrapped = min(self.wrapped, key=lambda around: abs(reported - text - around.total))
+        found = reconciled(
+            Estimate(self.text, wrapped), reported,
+            certain=self.exact and not self.assumed, exact=self.exact, media=self.media,
+        )  # fmt: skip
+        from_cache = None
+        if cache_read is not None:
+            order = ((TOOL_SCHEMAS, wrapped.tool_schemas), *self.segments)
+            from_cache = cached(order, found.buckets, cache_read)
+        method = _RECONCILED if self.exact else _ESTIMATED
+        return Split(found.buckets, from_cache, method, found.mismatch, self.assumed)
+
+
+_RECONCILED: Final = "reconciled"
+_ESTIMATED: Final = "estimated"
+
+
+def composed(
+    weights: Sequence[Weight], tools: ToolWeight | None, formats: Sequence[Format], *, exact: bool, assumed: bool
+) -> Composition:
+    """Return what a call sends.
+
+    Args:
+        weights: Its messages, in order.
+        tools: Its tools; None where it has none.
+        formats: How its provider may put them, the likeliest first.
+        exact: Whether an encoder counted them.
+        assumed: Whether that may not be the model's own.
+    """
+    segments = tuple(_segments(weights))
+    text = [0] * len(BUCKETS)
+    for bucket, tokens in segments:
+        text[bucket] += tokens
+    return Composition(
+        segments,
+        Buckets(*text),
+        tuple([_wrapped(weights, tools, form) for form in formats]),
+        exact,
+        assumed,
+        any(weight.media for weight in weights),
+    )
+
+
+def _segments(weights: Sequence[Weight]) -> Iterator[tuple[int, int]]:
+    """Yield all segments; in ReAct a user's message that answers an action is what a tool gave back."""
+    acting = False
+    for weight in weights:
+        if acting and weight.observes:
+            yield from ((TOOL_OUTPUTS, tokens) for _, tokens in weight.segments)
+        else:
+            yield from weight.segments
+        acting = weight.acts
+
+
+def _wrapped(weights: Sequence[Weight], tools: ToolWeight | None, form: Format) -> Buckets:
+    counts = [0] * len(BUCKETS)
+    for weight in weights:
+        counts[weight.bucket] += form.message + form.name * weight.named
+    if tools is not None:
+        counts[TOOL_SCHEMAS] += form.with_tools + getattr(tools, form.tools)
+    if form.priming:
+        counts[OTHER if not weights else weights[-1].bucket] += form.priming
+    return Buckets(*counts)

@@ -1,0 +1,117 @@
+"""How providers put tools and messages into tokens: a table, and OpenAI's form of a tool's definition. Pure.
+
+No provider publishes its format. OpenAI's message headers are from its cookbook ("How to count tokens with tiktoken":
+3 tokens a message, 1 for the role, 1 beside a name, 3 to prime the reply); its models read tools as TypeScript types
+in a namespace, and their counts agree with that. Anthropic documents the size of the instructions it adds when there
+are tools ("Tool use": 346 tokens for current models). The rest sends the definitions as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeGuard, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["Format", "formats", "json_schemas", "typescript"]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """Tokens a provider adds to the text: for each message, for a name, to prime the reply, and when there are tools.
+
+    ``tools`` is the form the definitions take: TypeScript, JSON, or JSON with a blank after each comma and colon.
+    """
+
+    message: int
+    name: int
+    priming: int
+    with_tools: int
+    tools: Literal["typescript", "json", "spaced"]
+
+
+_OPENAI: Final = Format(4, 1, 3, 0, "typescript")
+_HEADERS_AND_JSON: Final = Format(4, 1, 3, 0, "json")
+_TEXT_AND_JSON: Final = Format(0, 0, 0, 0, "json")
+_TEXT_AND_SPACED: Final = Format(0, 0, 0, 0, "spaced")
+_ANTHROPIC: Final = Format(4, 0, 3, 346, "json")
+_FORMATS: Final[Mapping[str, tuple[Format, ...]]] = {
+    "openai": (_OPENAI, _HEADERS_AND_JSON, _TEXT_AND_JSON, _TEXT_AND_SPACED),
+    "azure.ai.openai": (_OPENAI, _HEADERS_AND_JSON, _TEXT_AND_JSON, _TEXT_AND_SPACED),
+    "anthropic": (_ANTHROPIC, _HEADERS_AND_JSON, _TEXT_AND_JSON),
+}
+_ANY: Final = (_HEADERS_AND_JSON, _OPENAI, _TEXT_AND_JSON, _TEXT_AND_SPACED)
+
+
+def formats(provider: str | None, *, known: bool) -> tuple[Format, ...]:
+    """Return the formats *provider* may use, the likeliest first; the one that explains a report best holds.
+
+    Args:
+        provider: The conventions' name.
+        known: Whether the model is one of OpenAI's, whoever serves it.
+    """
+    return _FORMATS.get(provider or "") or (_FORMATS["openai"] if known else _ANY)
+
+
+def json_schemas(tools: Iterable[object], *, spaced: bool = False) -> str:
+    """Return tool definitions as JSON, as they are sent: compact, or with a blank after each comma and colon."""
+    separators = (", ", ": ") if spaced else (",", ":")
+    return json.dumps(list(tools), ensure_ascii=False, separators=separators, default=str)
+
+
+_TYPES: Final[Mapping[str, str]] = {"integer": "number", "null": "null", "number": "number", "boolean": "boolean"}
+_MAX_DEPTH: Final = 16
+
+
+def typescript(definitions: Iterable[Mapping[str, object]]) -> str:
+    """Return tools in the conventions' shape as the TypeScript that OpenAI's models are shown."""
+    lines = ["# Tools", "", "## functions", "", "namespace functions {", ""]
+    for tool in definitions:
+        lines += _comment(tool.get("description"), "")
+        name, fields = str(tool.get("name", "")), _properties(_shape(tool.get("parameters")), "", 0)
+        lines += [f"type {name} = (_: {{", *fields, "}) => any;", ""] if fields else [f"type {name} = () => any;", ""]
+    return "\n".join([*lines, "} // namespace functions"])
+
+
+def _shape(value: object) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _is_list(value: object) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
+
+
+def _comment(text: object, indent: str) -> list[str]:
+    return [f"{indent}// {line}" for line in text.splitlines()] if isinstance(text, str) else []
+
+
+def _properties(schema: Mapping[str, Any], indent: str, depth: int) -> list[str]:
+    required = schema.get("required")
+    needed = cast("list[object]", required) if isinstance(required, list) else []
+    lines: list[str] = []
+    for name, value in _shape(schema.get("properties")).items():
+        field = _shape(value)
+        default = f" // default: {json.dumps(field['default'], default=str)}" if "default" in field else ""
+        mark = "" if name in needed else "?"
+        lines += _comment(field.get("description"), indent)
+        lines.append(f"{indent}{name}{mark}: {_type(field, indent, depth + 1)},{default}")
+    return lines
+
+
+def _type(schema: Mapping[str, Any], indent: str, depth: int) -> str:
+    kind = schema.get("type")
+    if depth > _MAX_DEPTH:
+        return "any"
+    if _is_list(options := schema.get("enum")):
+        return " | ".join(json.dumps(option, ensure_ascii=False, default=str) for option in options)
+    for key in ("anyOf", "oneOf"):
+        if _is_list(options := schema.get(key)):
+            return " | ".join(_type(_shape(option), indent, depth) for option in options)
+    if kind == "array":
+        return f"{_type(_shape(schema.get('items')), indent, depth + 1)}[]"
+    if kind == "object" or "properties" in schema:
+        fields = _properties(schema, indent + "  ", depth)
+        return "\n".join(["{", *fields, indent + "}"]) if fields else "object"
+    return _TYPES.get(str(kind), "string" if kind == "string" else "any")
