@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agent_callbacks.langchain import tool
 from agent_callbacks.reading.shape import mapping, member, sequence
-from agent_callbacks.recording.stack import owner_locals
+from agent_callbacks.recording.stack import caller, locals_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ def tool_call(
     request: Request,
 ) -> ToolCall:
     """Return what ``on_tool_start`` tells of, as later releases tell it; takes what ``tool.tool_call`` takes."""
-    running = owner_locals()
+    running = locals_of(caller())
     injected = frozenset(_injected(running.get("self")))
     given = {key: value for key, value in mapping(inputs).items() if key not in injected} if injected else inputs
     call_id = running.get("tool_call_id") if call_id is None else call_id

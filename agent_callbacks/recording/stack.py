@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KNOWN", "UNKNOWN", "Caller", "about", "caller", "current_loop", "current_task", "in_thread", "is_engine",
-    "kinds_of", "module_of", "on_stack", "owner", "owner_locals", "ran_out", "run_by_engine",
+    "kinds_of", "locals_of", "module_of", "on_stack", "owner", "ran_out", "run_by_engine",
 ]  # fmt: skip
 
 # Both are documented, and both may be missing outside of CPython.
@@ -144,15 +144,11 @@ def module_of(called: Caller) -> str:
 
 def kinds_of(called: Caller) -> tuple[str, ...]:
     """Return the class names, the most special first, of the object whose method owns the run; none if unknown."""
-    return tuple(base.__name__ for base in type(_locals(called).get("self")).__mro__)
+    return tuple(base.__name__ for base in type(locals_of(called).get("self")).__mro__)
 
 
-def owner_locals() -> Mapping[str, object]:
-    """Return the local variables of the function that owns the run whose start callback asks; none if unknown."""
-    return _locals(caller())
-
-
-def _locals(called: Caller) -> Mapping[str, object]:
+def locals_of(called: Caller) -> Mapping[str, object]:
+    """Return the local variables of the function that owns the run; none if unknown."""
     frame, _ = called
     return {} if frame is None else frame.f_locals
 

@@ -1,4 +1,4 @@
-"""``agent-callbacks warmup``: what is there stays, what is missing is fetched, what cannot be is said with a way out."""
+"""``agent-callbacks warmup``: what is there stays, what is missing is fetched, and what cannot be is said."""
 
 from __future__ import annotations
 
