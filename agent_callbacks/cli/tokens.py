@@ -134,7 +134,7 @@ class _Line:
         """What the input was, by bucket."""
         if self.buckets is None:
             return (("unsplit", self.input),)
-        return tuple(zip(BUCKETS, self.buckets.counts(), strict=True))
+        return tuple(zip(BUCKETS, self.buckets, strict=True))
 
 
 def view(

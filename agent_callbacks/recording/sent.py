@@ -53,7 +53,7 @@ class Sent:
         """Return the buckets under *names*, and how they were found."""
         found: Attributes = {} if self.method is None else {keys.TOKENS_METHOD: self.method}
         if self.buckets is not None:
-            found.update(zip(names, self.buckets.counts(), strict=True))
+            found.update(zip(names, self.buckets, strict=True))
         return found
 
 
@@ -128,9 +128,9 @@ class Growth:
 
 def call_tokens(split: Split) -> Attributes:
     """Return what the input tokens of one model call are."""
-    found: Attributes = dict(zip(keys.LLM_TOKENS, split.buckets.counts(), strict=True))
+    found: Attributes = dict(zip(keys.LLM_TOKENS, split.buckets, strict=True))
     if split.cached is not None:
-        found.update(zip(keys.LLM_CACHED_TOKENS, split.cached.counts(), strict=True))
+        found.update(zip(keys.LLM_CACHED_TOKENS, split.cached, strict=True))
     if split.assumed:
         found[keys.TOKENS_ENCODING_ASSUMED] = True
     if split.mismatch:

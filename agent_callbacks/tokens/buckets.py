@@ -8,8 +8,8 @@ another kind (images, a provider's hidden instructions): it goes to ``other`` an
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
-from typing import TYPE_CHECKING, Final
+import operator
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,9 +24,8 @@ HIGHEST: Final = 1.25
 _ROUGHLY: Final = (0.5, 2.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Buckets:
-    """Input tokens by what they are.
+class Buckets(NamedTuple):
+    """Input tokens by what they are; the counts stand in the order of ``BUCKETS``.
 
     ``system_prompt`` is instructions, ``tool_schemas`` the tools' definitions, ``history`` what user and assistant said
     and the arguments of past tool calls, ``tool_outputs`` what tools gave back, ``other`` images, audio, files and what
@@ -42,25 +41,14 @@ class Buckets:
     @property
     def total(self) -> int:
         """All tokens."""
-        return self.system_prompt + self.tool_schemas + self.history + self.tool_outputs + self.other
+        return sum(self)
 
-    def __add__(self, more: Buckets) -> Buckets:
-        """Return the sums, bucket by bucket."""
-        return Buckets(
-            self.system_prompt + more.system_prompt,
-            self.tool_schemas + more.tool_schemas,
-            self.history + more.history,
-            self.tool_outputs + more.tool_outputs,
-            self.other + more.other,
-        )
-
-    def counts(self) -> tuple[int, ...]:
-        """Return the counts in the order of ``BUCKETS``."""
-        return astuple(self)
+    def __add__(self, more: Buckets) -> Buckets:  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride]
+        """Return the sums, bucket by bucket; nobody wants them one after the other."""
+        return Buckets._make(map(operator.add, self, more))
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(NamedTuple):
     """What a call was counted to send: ``text`` as encoded, ``format`` what its provider wraps around, as modelled."""
 
     text: Buckets
@@ -69,11 +57,10 @@ class Estimate:
     @property
     def total(self) -> int:
         """All tokens."""
-        return self.text.total + self.format.total
+        return sum(self.text) + sum(self.format)
 
 
-@dataclass(frozen=True, slots=True)
-class Reconciled:
+class Reconciled(NamedTuple):
     """Buckets that sum to what was reported.
 
     ``ratio`` is reported over counted tokens, None where nothing was counted; ``mismatch`` says that it is outside 0.8
@@ -114,7 +101,7 @@ def reconciled(
 
 
 def _scaled(buckets: Buckets, total: int) -> Buckets:
-    return Buckets(*apportioned(total, buckets.counts()))
+    return Buckets(*apportioned(total, buckets))
 
 
 def apportioned(total: int, weights: Sequence[int]) -> tuple[int, ...]:
@@ -144,7 +131,7 @@ def cached(segments: Iterable[tuple[int, int]], buckets: Buckets, cache_read: in
         cache_read: The tokens the provider reports as read from its cache.
     """
     left = min(cache_read, buckets.total)
-    room = list(buckets.counts())
+    room = list(buckets)
     taken = [0] * len(room)
     for place, tokens in segments:
         share = min(left, tokens, room[place])
@@ -163,4 +150,4 @@ def cached(segments: Iterable[tuple[int, int]], buckets: Buckets, cache_read: in
 def shares(buckets: Buckets) -> tuple[float, ...]:
     """Return each bucket's share of all tokens, 0 to 1, in the order of ``BUCKETS``; all 0 where there are none."""
     total = buckets.total
-    return tuple(count / total if total else 0.0 for count in buckets.counts())
+    return tuple(count / total if total else 0.0 for count in buckets)

@@ -6,8 +6,7 @@ provider's own count is there, is made to agree with it (``Composition.split``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from agent_callbacks.tokens.buckets import BUCKETS, Buckets, Estimate, cached, reconciled
 from agent_callbacks.tokens.message import HISTORY, OTHER, TOOL_OUTPUTS, TOOL_SCHEMAS
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Composition", "Split", "ToolWeight", "Weight", "composed", "roughly", "weighed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Weight:
+class Weight(NamedTuple):
     """A message in tokens: (bucket, tokens) in the order they stand.
 
     ``counter`` is what counted it; the rest is as in ``Pieces``.
@@ -38,8 +36,7 @@ class Weight:
     observes: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ToolWeight:
+class ToolWeight(NamedTuple):
     """The definitions of a call's tools in tokens, in each form a provider may send them."""
 
     json: int
@@ -47,8 +44,7 @@ class ToolWeight:
     typescript: int
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(NamedTuple):
     """The input tokens of a call by what they are.
 
     ``cached`` is what of them came from the provider's cache, None where none is reported. ``method`` is ``reconciled``
@@ -74,18 +70,23 @@ def roughly(bucket: int, tokens: int) -> Weight:
     return Weight(None, ((bucket, tokens),), bucket)
 
 
-@dataclass(frozen=True, slots=True)
-class Composition:
+class Composition(NamedTuple):
     """What a call sends.
 
-    ``segments`` is (bucket, tokens) of the text in the order it is sent, ``text`` the same summed. ``wrapped`` is what
-    the provider may wrap around that, tools included, the likeliest first. ``exact`` says that the text was counted
-    with an encoder, ``assumed`` that it may not be the model's own, ``media`` that there is more than text.
+    ``segments`` is (bucket, tokens) of the text in the order it is sent, ``text`` the same summed. ``messages`` and
+    ``names`` say how many there are in each bucket, ``last`` in which the last is: what the provider wraps around
+    depends on that, on the ``tools``, and on which of the ``formats`` it has, the likeliest first. ``exact`` says that
+    the text was counted with an encoder, ``assumed`` that it may not be the model's own, ``media`` that there is more
+    than text.
     """
 
     segments: tuple[tuple[int, int], ...]
     text: Buckets
-    wrapped: tuple[Buckets, ...]
+    messages: Buckets
+    names: Buckets
+    last: int
+    tools: ToolWeight | None
+    formats: Sequence[Format]
     exact: bool
     assumed: bool
     media: bool
@@ -97,10 +98,10 @@ class Composition:
             reported: Input tokens, those read from a cache included; None where nothing is reported.
             cache_read: Those read from a cache; None where nothing is reported.
         """
-        text = self.text.total
         if reported is None:
-            return Split(self.text + self.wrapped[0], None, _ESTIMATED, mismatch=False, assumed=self.assumed)
-        wrapped = min(self.wrapped, key=lambda around: abs(reported - text - around.total))
+            whole = self.text + self._wrapped(self.formats[0])
+            return Split(whole, None, _ESTIMATED, mismatch=False, assumed=self.assumed)
+        wrapped = self._wrapped(self._best(reported - sum(self.text)))
         found = reconciled(
             Estimate(self.text, wrapped), reported,
             certain=self.exact and not self.assumed, exact=self.exact, media=self.media,
@@ -111,6 +112,29 @@ class Composition:
             from_cache = cached(order, found.buckets, cache_read)
         method = _RECONCILED if self.exact else _ESTIMATED
         return Split(found.buckets, from_cache, method, found.mismatch, self.assumed)
+
+    def _best(self, room: int) -> Format:
+        """Return the format that comes nearest to filling *room* tokens."""
+        messages, names, tools = sum(self.messages), sum(self.names), self.tools
+        best, least = self.formats[0], -1
+        for form in self.formats:
+            tokens = form.message * messages + form.name * names + form.priming
+            if tools is not None:
+                tokens += form.with_tools + getattr(tools, form.tools)
+            off = abs(room - tokens)
+            if off < least or least < 0:
+                best, least = form, off
+        return best
+
+    def _wrapped(self, form: Format) -> Buckets:
+        """Return what is wrapped around the text in *form*."""
+        counts = [
+            form.message * here + form.name * named for here, named in zip(self.messages, self.names, strict=True)
+        ]
+        counts[self.last] += form.priming
+        if self.tools is not None:
+            counts[TOOL_SCHEMAS] += form.with_tools + getattr(self.tools, form.tools)
+        return Buckets(*counts)
 
 
 _RECONCILED: Final = "reconciled"
@@ -130,17 +154,17 @@ def composed(
         assumed: Whether that may not be the model's own.
     """
     segments = tuple(_segments(weights))
-    text = [0] * len(BUCKETS)
+    text, messages, names = ([0] * len(BUCKETS) for _ in range(3))
     for bucket, tokens in segments:
         text[bucket] += tokens
-    return Composition(
-        segments,
-        Buckets(*text),
-        tuple(_wrapped(weights, tools, formats)),
-        exact,
-        assumed,
-        any(weight.media for weight in weights),
-    )
+    media = False
+    for weight in weights:
+        messages[weight.bucket] += 1
+        names[weight.bucket] += weight.named
+        media = media or weight.media
+    last = weights[-1].bucket if weights else OTHER
+    counts = Buckets(*text), Buckets(*messages), Buckets(*names)
+    return Composition(segments, *counts, last, tools, formats, exact, assumed, media)
 
 
 def _segments(weights: Sequence[Weight]) -> Iterator[tuple[int, int]]:
@@ -152,18 +176,3 @@ def _segments(weights: Sequence[Weight]) -> Iterator[tuple[int, int]]:
         else:
             yield from weight.segments
         acting = weight.acts
-
-
-def _wrapped(weights: Sequence[Weight], tools: ToolWeight | None, formats: Sequence[Format]) -> Iterator[Buckets]:
-    """Yield what is wrapped around the text in each of *formats*."""
-    messages, names = [0] * len(BUCKETS), [0] * len(BUCKETS)
-    for weight in weights:
-        messages[weight.bucket] += 1
-        names[weight.bucket] += weight.named
-    last = weights[-1].bucket if weights else OTHER
-    for form in formats:
-        counts = [form.message * here + form.name * named for here, named in zip(messages, names, strict=True)]
-        counts[last] += form.priming
-        if tools is not None:
-            counts[TOOL_SCHEMAS] += form.with_tools + getattr(tools, form.tools)
-        yield Buckets(*counts)

@@ -82,7 +82,7 @@ def _model(call: CallTokens) -> str:
 def _buckets(buckets: Buckets | None, whole: int) -> dict[Bucket, int]:
     if buckets is None:
         return {"unsplit": whole}
-    counts: dict[Bucket, int] = dict(zip(_NAMES, buckets.counts(), strict=True))
+    counts: dict[Bucket, int] = dict(zip(_NAMES, buckets, strict=True))
     return counts
 
 
