@@ -13,7 +13,7 @@ from typing import Final
 from playwright.sync_api import sync_playwright
 
 PICTURE: Final = Path(__file__).parents[2] / "examples" / "report" / "report.png"
-HEIGHT: Final = 1000
+HEIGHT: Final = 930
 COMMAND: Final = "from agent_callbacks.cli import main; main()"
 
 
