@@ -126,7 +126,7 @@ def _over_http(span: ReadableSpan, timeout: float) -> Attempt:
     if reply.response is not None:
         status, headers = reply.response.status_code, {k.lower(): v for k, v in reply.response.headers.items()}
         said = _words(reply.response.content, headers.get("content-type", ""))
-    elif reply.error is not None:
+    elif reply.error is not None:  # pragma: no branch - an exporter that neither sent nor says why
         said = next((str(each) for each in _innermost(reply.error)), "")
     cause = "" if reply.response is not None else otlp.connection_cause(reply.error) if reply.error else "unknown"
     heard = _heard(url, timeout / 3) if reply.response is None or status == 400 else None  # noqa: PLR2004 - RFC 9110

@@ -171,3 +171,10 @@ def test_too_few_characters():
     """A length in which nothing fits is refused with the least."""
     with pytest.raises(ValueError, match="max_chars=999 is too few; use 1000 or more"):
         digest(trace(), 999)
+
+
+def test_a_run_of_no_time():
+    """A run that took no time has no slowest path."""
+    (still,) = traces([Span(f"{1:032x}", f"{1:016x}", None, "agent.run.support", "INTERNAL", START, START)])
+
+    assert "slowest path" not in digest(still)

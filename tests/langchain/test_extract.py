@@ -1001,3 +1001,9 @@ def test_the_reader_notices_a_message_changed_in_place():
     assert before is not reader.content(message)
     assert (reader.chars(message), reader.parts(message)["parts"][0]["content"]) == (5, "three")
     assert reader.output(ChatGeneration(message=message))["finish_reason"] == "unknown"
+
+
+def test_blocks_that_are_plain_text() -> None:
+    """A block may be text alone; an empty one is nothing."""
+    found = extract.message_parts(AIMessage(content=["hi", "", "there"]))["parts"]
+    assert [{"type": "text", "content": said} for said in ("hi", "there")] == found

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
 from langchain.tools import InjectedState, InjectedStore, ToolRuntime
-from langchain_core.tools import BaseTool, InjectedToolArg, tool
+from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool, tool
 from pydantic import BaseModel
 
 from agent_callbacks import AgentCallbackHandler
@@ -114,3 +114,16 @@ def test_what_a_release_tells_is_believed() -> None:
 def test_which_releases_tell_all(release: str, tells: bool) -> None:
     """From 1.2 on everything is told; before, it is looked up."""
     assert tells == base.tells_all(release)
+
+
+def test_marks_on_the_function_alone() -> None:
+    """What only the function's own annotations mark is injected as well."""
+
+    def plain(query: str, secret: str = "") -> str:
+        return query + secret
+
+    plain.__annotations__ = {"query": str, "secret": Annotated[str, InjectedToolArg]}  # not as text, as most modules'
+
+    assert ["secret"] == list(
+        older._injected(StructuredTool(name="plain", func=plain, args_schema={}, description="x"))
+    )

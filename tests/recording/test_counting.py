@@ -27,7 +27,10 @@ from agent_callbacks import AgentCallbackHandler, AgentEventHandler, Settings
 from agent_callbacks.analysis import load as traces
 from agent_callbacks.analysis.tokens import token_report
 from agent_callbacks.convention import keys
+from agent_callbacks.delivery.configure import configure
 from agent_callbacks.recording import counting
+from agent_callbacks.recording.sent import Growth
+from agent_callbacks.recording.values import ChainRun, RunResult
 from agent_callbacks.tokens import encoder
 from agent_callbacks.tokens.buckets import Buckets
 from agent_callbacks.tokens.counter import Counter
@@ -253,7 +256,9 @@ class TestLangChain:
 
     def test_off(self, spans: Spans):
         """Nothing is counted where the user does not want it."""
-        handler = AgentCallbackHandler(tracer_provider=spans.provider, settings=Settings(count_tokens=False))
+        handler = AgentCallbackHandler(
+            tracer_provider=spans.provider, settings=Settings(count_tokens=False, content="all")
+        )
         graph, _ = agent(*steps(1))
         run(graph, handler)
         found = spans.attributes("agent.run.support")
@@ -424,18 +429,30 @@ class TestLoading:
         assert early is False
 
     def test_while_something_runs(self, spans: Spans, handler, counters, monkeypatch):
-        """A handler made in the middle of a run has to wait for its end; until then tokens are estimated."""
+        """What is asked for in the middle of a run has to wait for its end; until then tokens are estimated."""
         monkeypatch.setattr(counting, "_IDLE_SECONDS", (0.001, 0.002))
+        true, waiting = encoder.load, threading.Event()
+
+        def load(name: str, pause: Any) -> Any:
+            waiting.set()
+            pause()
+            return true(name)
+
+        monkeypatch.setattr(counting.encoder, "load", load)
         states: list[bool] = []
 
         def look_up(order: str) -> str:
             """Look up."""
-            AgentCallbackHandler(tracer_provider=spans.provider)
+            waiting.wait(60)
+            counting.load()
             states.append(counters.default.exact)
             return order
 
+        handler._recorder.start("run", None, ChainRun("chain"))
+        counting.load()  # as a handler that is made now does
         model = Provider(script=[calls(("look_up", {"order": "7"})), says("done")], truth=[])
         run(create_agent(model, [look_up], name="support"), handler)
+        handler._recorder.end("run", RunResult())
         asyncio.run(until(lambda: counters.default.exact))
 
         assert [False] == states
@@ -485,6 +502,43 @@ async def until(happened: Any) -> None:
             return
         await asyncio.sleep(0.01)
     raise AssertionError("it did not happen")
+
+
+class TestTools:
+    """Tools as they are sent."""
+
+    def test_bounded(self, spans: Spans, handler, monkeypatch):
+        """What is remembered of tools is bounded, and what is forgotten is counted again."""
+        monkeypatch.setattr(counting, "_MAX_TOOL_SETS", 1)
+        monkeypatch.setattr(counting, "_tool_weights", {})
+        chat = ScriptedChat(script=[says("hi", input_tokens=90)] * 4, model_name="gpt-4o", provider="openai")
+        for name in ("one", "two", "one", "two"):
+            tool = {"type": "function", "function": {"name": name, "description": text(30)}}
+            chat.bind(tools=[tool]).invoke("hello", {"callbacks": [handler]})
+        first, *others = [buckets(span.attributes or {}, keys.LLM_TOKENS) for span in spans.named("llm.chat")]
+
+        assert [first] * 3 == others
+        assert 1 == len(counting._tool_weights)
+
+
+def test_after_a_step_of_nothing():
+    """A step that sent nothing has no ratio to be grown from."""
+    growth = Growth()
+    growth.add(1, 0)
+    growth.add(2, 500)
+
+    assert {keys.STEP_MARGINAL_TOKENS: 500} == growth.step(2)
+
+
+def test_configure(monkeypatch, tmp_path):
+    """``configure()`` loads the encoder, unless nothing is counted."""
+    asked: list[bool] = []
+    monkeypatch.setattr(counting, "load", lambda: asked.append(True))
+    for count in (True, False):
+        with configure(store=tmp_path / "x.db", settings=Settings(count_tokens=count)):
+            pass
+
+    assert [True] == asked
 
 
 class TestWorker:

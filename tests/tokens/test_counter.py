@@ -111,7 +111,7 @@ def test_estimate(encoding, kind):
     assert true / 1.5 < estimated(TEXTS[kind]) < true * 1.5
 
 
-@pytest.mark.parametrize(("text", "expected"), [("", 0), ("a", 1), ("\ud800", 1)])
+@pytest.mark.parametrize(("text", "expected"), [("", 0), ("a", 1), ("\ud800", 1), ("\u4f60", 1)])
 def test_estimate_of_little(text, expected):
     """No text is no token, any text at least one; a lone surrogate is text."""
     assert expected == estimated(text)

@@ -124,6 +124,13 @@ class TestLoad:
         text = "naïve café 12345\n\n  x"
         assert encoder.load("cl100k_base").encode_ordinary(text) == found.encode_ordinary(text)
 
+    def test_gone_meanwhile(self, monkeypatch):
+        """A tiktoken that does not describe what it knows the file of gives none."""
+        monkeypatch.setattr(encoder, "_described", lambda *_: None)
+        monkeypatch.setattr(encoder, "find", lambda _: Path(__file__))
+
+        assert encoder.load("o200k_base") is None
+
 
 class TestFetch:
     """Fetching, which only the command does."""
