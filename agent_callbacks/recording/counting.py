@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from agent_callbacks.recording.messages import Fragment, MessageCache
     from agent_callbacks.recording.values import ModelCall
 
-__all__ = ["Count", "counter_of", "load"]
+__all__ = ["Count", "alone", "counter_of", "load"]
 
 WAIT_SECONDS: Final = 0.015  # of the 20 ms a callback may be held
 MAX_BACKLOG: Final = 8
@@ -208,7 +208,7 @@ class _Counters:
     def load(self, encoding: str) -> None:
         """Load *encoding*, once: at once where nobody is kept waiting, else on a thread when nothing runs."""
         if self._first(encoding):
-            if _alone():
+            if alone():
                 self._load(encoding, politely=False)
             else:
                 self._load_later(encoding)
@@ -239,7 +239,7 @@ class _Exiting(Exception):  # noqa: N818 - no error
     """The process ends."""
 
 
-def _alone() -> bool:
+def alone() -> bool:
     """Say whether nobody waits for this thread: it is the main one, nothing is recorded, no other task is there."""
     if threading.current_thread() is not threading.main_thread() or process.is_busy():
         return False

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Desk"]
 
+_PRICES_SECONDS: Final = 5.0
 _NO_PROVIDER: Final = (
     "no tracer provider is set up, so nothing is recorded: call agent_callbacks.configure() once, or set your own"
 )
@@ -58,6 +59,8 @@ class Desk(abc.ABC):
         self.prices = self.settings.price_book
         if self.enabled:
             self.prices.load()
+            if counting.alone():  # a first run would be held by the import, which other threads have to stand still for
+                self.prices.wait(_PRICES_SECONDS)
             if self.settings.count_tokens:
                 attempted(self, None, counting.load)
         self._inner_spans = self.settings.inner_spans

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Alert", "Growth", "Sent", "call_tokens"]
 
-_METHODS: Final = ("reported", "reconciled", "estimated")
-"""Weakest last: a sum is as good as its weakest part."""
+_WEAKER: Final = {"reported": 0, "reconciled": 1, "estimated": 2}
+"""A sum is as good as its weakest part."""
 Alert = tuple[str, "Attributes"]
 """Name and attributes of an event."""
 
@@ -40,13 +40,15 @@ class Sent:
 
     def add(self, given: int, cached: int | None, split: Split | None, method: str) -> None:
         """Add a call of *given* input tokens, *cached* of them from a cache, that are what *split* says."""
-        if split is not None or self.buckets is not None:
+        if split is not None and self.method is None:
+            self.buckets = split.buckets
+        elif split is not None or self.buckets is not None:
             before = Buckets(other=self.input) if self.buckets is None else self.buckets
             self.buckets = before + (Buckets(other=given) if split is None else split.buckets)
         self.input += given
         if cached is not None:
             self.cached = (self.cached or 0) + cached
-        if self.method is None or _METHODS.index(method) > _METHODS.index(self.method):
+        if self.method is None or (method is not self.method and _WEAKER[method] > _WEAKER[self.method]):
             self.method = method
 
     def attributes(self, names: Sequence[str]) -> Attributes:

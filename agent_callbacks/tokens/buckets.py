@@ -84,20 +84,19 @@ def reconciled(
         exact: Whether it was counted with an encoder at all.
         media: Whether images, audio or files were sent, which no text encoding counts.
     """
-    counted = estimate.total
+    text, modelled = sum(estimate.text), sum(estimate.format)
+    counted = text + modelled
     if counted == 0:
         return Reconciled(Buckets(other=reported), None, mismatch=reported > 0)
     ratio = reported / counted
     lowest, highest = (LOWEST, HIGHEST) if exact else _ROUGHLY
-    whole = estimate.text + estimate.format
     if reported > counted and (media or ratio > highest):
         excess = Buckets(other=reported - counted)
-        return Reconciled(whole + excess, ratio, mismatch=ratio > highest and not media)
-    room = reported - estimate.text.total
-    modelled = estimate.format.total
+        return Reconciled(estimate.text + estimate.format + excess, ratio, mismatch=ratio > highest and not media)
+    room = reported - text
     if certain and LOWEST * modelled <= room <= HIGHEST * modelled:
         return Reconciled(estimate.text + _scaled(estimate.format, room), ratio, mismatch=False)
-    return Reconciled(_scaled(whole, reported), ratio, mismatch=ratio < lowest)
+    return Reconciled(_scaled(estimate.text + estimate.format, reported), ratio, mismatch=ratio < lowest)
 
 
 def _scaled(buckets: Buckets, total: int) -> Buckets:

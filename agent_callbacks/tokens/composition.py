@@ -75,9 +75,9 @@ class Composition(NamedTuple):
 
     ``segments`` is (bucket, tokens) of the text in the order it is sent, ``text`` the same summed. ``messages`` and
     ``names`` say how many there are in each bucket, ``last`` in which the last is: what the provider wraps around
-    depends on that, on the ``tools``, and on which of the ``formats`` it has, the likeliest first. ``exact`` says that
-    the text was counted with an encoder, ``assumed`` that it may not be the model's own, ``media`` that there is more
-    than text.
+    depends on that, on the ``tools``, and on which of the ``formats`` it has, the likeliest first; ``totals`` is text
+    and wrapping together in each of these. ``exact`` says that the text was counted with an encoder, ``assumed`` that
+    it may not be the model's own, ``media`` that there is more than text.
     """
 
     segments: tuple[tuple[int, int], ...]
@@ -87,6 +87,7 @@ class Composition(NamedTuple):
     last: int
     tools: ToolWeight | None
     formats: Sequence[Format]
+    totals: Sequence[int]
     exact: bool
     assumed: bool
     media: bool
@@ -101,7 +102,8 @@ class Composition(NamedTuple):
         if reported is None:
             whole = self.text + self._wrapped(self.formats[0])
             return Split(whole, None, _ESTIMATED, mismatch=False, assumed=self.assumed)
-        wrapped = self._wrapped(self._best(reported - sum(self.text)))
+        off = [abs(reported - total) for total in self.totals]
+        wrapped = self._wrapped(self.formats[off.index(min(off))])
         found = reconciled(
             Estimate(self.text, wrapped), reported,
             certain=self.exact and not self.assumed, exact=self.exact, media=self.media,
@@ -112,19 +114,6 @@ class Composition(NamedTuple):
             from_cache = cached(order, found.buckets, cache_read)
         method = _RECONCILED if self.exact else _ESTIMATED
         return Split(found.buckets, from_cache, method, found.mismatch, self.assumed)
-
-    def _best(self, room: int) -> Format:
-        """Return the format that comes nearest to filling *room* tokens."""
-        messages, names, tools = sum(self.messages), sum(self.names), self.tools
-        best, least = self.formats[0], -1
-        for form in self.formats:
-            tokens = form.message * messages + form.name * names + form.priming
-            if tools is not None:
-                tokens += form.with_tools + getattr(tools, form.tools)
-            off = abs(room - tokens)
-            if off < least or least < 0:
-                best, least = form, off
-        return best
 
     def _wrapped(self, form: Format) -> Buckets:
         """Return what is wrapped around the text in *form*."""
@@ -164,7 +153,14 @@ def composed(
         media = media or weight.media
     last = weights[-1].bucket if weights else OTHER
     counts = Buckets(*text), Buckets(*messages), Buckets(*names)
-    return Composition(segments, *counts, last, tools, formats, exact, assumed, media)
+    totals = [sum(text) + _around(form, len(weights), sum(names), tools) for form in formats]
+    return Composition(segments, *counts, last, tools, formats, totals, exact, assumed, media)
+
+
+def _around(form: Format, messages: int, names: int, tools: ToolWeight | None) -> int:
+    """Return how many tokens *form* wraps around."""
+    tokens = form.message * messages + form.name * names + form.priming
+    return tokens if tools is None else tokens + form.with_tools + int(getattr(tools, form.tools))
 
 
 def _segments(weights: Sequence[Weight]) -> Iterator[tuple[int, int]]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 STEPS: Final = 20
-RUNS: Final = 15
+RUNS: Final = 40
 OUTPUT_BYTES: Final = 4_500
 SENTENCE: Final = "Order {0} of customer {1} left the house on Monday and is {2} km away from its destination. "
 
