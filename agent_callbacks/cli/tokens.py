@@ -17,7 +17,7 @@ from agent_callbacks.analysis.tokens import token_report
 from agent_callbacks.analysis.waterfall import clamped, counted, headline
 from agent_callbacks.analysis.window import fullest, windows
 from agent_callbacks.cli import chosen, terminal
-from agent_callbacks.tokens.buckets import BUCKETS
+from agent_callbacks.tokens.buckets import BUCKETS, Buckets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from agent_callbacks.analysis.tokens import CallTokens, RunTokens, StepTokens, TokenReport
     from agent_callbacks.analysis.trace import Trace
     from agent_callbacks.analysis.window import Window
-    from agent_callbacks.tokens.buckets import Buckets
 
 SCHEMA: Final = "agent_callbacks.tokens/1"
 _TITLES: Final[Mapping[str, str]] = {
@@ -95,21 +94,30 @@ def document(report: TokenReport, known: Mapping[str, Window], more: int) -> dic
 def _run_document(run: RunTokens, known: Mapping[str, Window], more: int) -> dict[str, Any]:
     steps = [
         {
-            **dataclasses.asdict(step),
+            **_named(step),
             "window": _window_document(fullest(step.calls, known)),
             "calls": [_call_document(call, known) for call in step.calls],
         }
         for step in run.steps
     ]
-    return {**dataclasses.asdict(run), "steps": steps, "projected": list(run.projected(more))}
+    return {**_named(run), "steps": steps, "projected": list(run.projected(more))}
 
 
 def _call_document(call: CallTokens, known: Mapping[str, Window]) -> dict[str, Any]:
-    return {**dataclasses.asdict(call), "window": _window_document(known.get(call.span_id))}
+    return {**_named(call), "window": _window_document(known.get(call.span_id))}
 
 
 def _window_document(window: Window | None) -> dict[str, Any] | None:
     return None if window is None else dataclasses.asdict(window)
+
+
+def _named(value: Any) -> dict[str, Any]:
+    """Return a value of the report as a dict, its buckets by name."""
+    return dataclasses.asdict(value, dict_factory=_fields)
+
+
+def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value._asdict() if isinstance(value, Buckets) else value for name, value in pairs}
 
 
 # --- the view --------------------------------------------------------------------------------------------------------
