@@ -54,11 +54,6 @@ class Estimate(NamedTuple):
     text: Buckets
     format: Buckets = Buckets()
 
-    @property
-    def total(self) -> int:
-        """All tokens."""
-        return sum(self.text) + sum(self.format)
-
 
 class Reconciled(NamedTuple):
     """Buckets that sum to what was reported.
