@@ -155,6 +155,8 @@ def observed_session(reply: Reply) -> requests.Session:
 
         def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
             reply.url = request.url
+            # Spans and the key of a backend go where the endpoint says; earlier exporters followed wherever told.
+            options["allow_redirects"] = False
             try:
                 response = super().send(request, **options)
             except (requests.RequestException, OSError) as error:
