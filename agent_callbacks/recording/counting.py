@@ -110,15 +110,27 @@ class Count:
             for fragment in self._fragments
         ]
         tools = self._call.tools
-        size = 0 if not tools else estimate(len(attempted(self._owner, b"", orjson.dumps, tools)))
-        return self._composed(weights, ToolWeight(size, size, size) if tools else None, exact=False)
+        if not tools:
+            return self._composed(weights, None, exact=False)
+        sent = _serialized(tools)
+        if sent is None:
+            sent = json_schemas([self._messages.definition(tool) for tool in tools]).encode()
+        size = estimate(len(sent))
+        return self._composed(weights, ToolWeight(size, size, size), exact=False)
+
+
+def _serialized(tools: tuple[object, ...]) -> bytes | None:
+    """Return *tools* as JSON; None where they are objects, of which the definitions are sent."""
+    try:
+        return orjson.dumps(tools)
+    except TypeError:
+        return None
 
 
 def _tool_weight(tools: tuple[object, ...], counter: Counter, messages: MessageCache) -> ToolWeight:
     """Return what *tools* are in tokens; a run sends the same ones with each of its calls."""
-    try:
-        sent = orjson.dumps(tools)
-    except TypeError:  # they are objects, of which the definitions are sent
+    sent = _serialized(tools)
+    if sent is None:
         definitions = [messages.definition(tool) for tool in tools]
         return _weighed_tools(definitions, definitions, counter)
     found = _tool_weights.get((counter, sent))

@@ -30,10 +30,9 @@ from agent_callbacks.convention import keys
 from agent_callbacks.delivery.configure import configure
 from agent_callbacks.recording import counting
 from agent_callbacks.recording.sent import Growth
-from agent_callbacks.recording.values import ChainRun, RunResult
+from agent_callbacks.recording.values import ChainRun, ModelCall, ModelResult, RunResult, Usage
 from agent_callbacks.tokens import encoder
 from agent_callbacks.tokens.buckets import Buckets
-from agent_callbacks.tokens.counter import Counter
 from tests.langchain.models import ScriptedChat, calls, says
 from tests.llamaindex.models import ScriptedLLM, asks
 from tests.llamaindex.models import says as answers
@@ -282,10 +281,12 @@ class TestLangChain:
         monkeypatch.setattr(
             counting, "weighed", lambda found, counter: (seen.append(str(found.texts[:1])), true(found, counter))[1]
         )
-        graph, _ = agent(*steps(5))
+        graph, model = agent(*steps(5))
         run(graph, handler)
+        # Earlier releases make the message of the instructions anew for each call.
+        instructions = len({id(messages[0]) for messages in model.seen})
 
-        assert 1 + 1 + 5 * 2 == len(seen)
+        assert instructions + 1 + 5 * 2 == len(seen)
 
 
 class TestLlamaIndex:
@@ -360,6 +361,19 @@ class TestWhenNotReady:
             split = buckets(one, keys.LLM_TOKENS)
             assert one[keys.USAGE_INPUT_TOKENS] == split.total
             assert split.system_prompt / split.total == pytest.approx(true.system_prompt / true.total, abs=0.1)
+
+    def test_tools_that_are_objects(self, spans: Spans, handler, stuck):
+        """Tools that are no JSON are estimated by their definitions; that is no failure of ours."""
+
+        class Tool:
+            name = "look_up"
+            description = text(40)
+
+        handler._recorder.start("call", None, ModelCall(messages=(HumanMessage("hi"),), tools=(Tool(),)))
+        handler._recorder.end("call", ModelResult(usage=Usage(input=90, output=1)))
+
+        assert spans.attributes("llm.chat")[keys.LLM_TOKENS[1]] > 40
+        assert 0 == handler.internal_errors
 
     def test_no_waiting_in_a_queue(self, spans: Spans, handler, stuck, monkeypatch):
         """Where many wait already, a call does not."""
@@ -547,16 +561,22 @@ class TestWorker:
     def test_stopped(self):
         """A worker that was stopped takes no more jobs, and forgets those that wait."""
         worker = counting._Worker()
-        worker.submit(Noted([]))
-        worker.stop()
+        first: list[bool] = []
         done: list[bool] = []
+        worker.submit(Noted(first))
+        worker.stop()
         worker.submit(Noted(done))
 
-        assert [] == done
+        assert worker._thread is not None
+        assert ([], False, 0) == (done, worker._thread.is_alive(), worker.backlog)
 
     def test_never_started(self):
-        """One that had nothing to do has nothing to stop."""
-        counting._Worker().stop()
+        """One that had nothing to do has nothing to stop, and starts no thread after that."""
+        worker = counting._Worker()
+        worker.stop()
+        worker.submit(Noted([]))
+
+        assert (None, 0) == (worker._thread, worker.backlog)
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
     @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -649,8 +669,7 @@ def test_without_files_and_network(tmp_path):
     assert 0 == other
 
 
-@pytest.mark.parametrize("counter", [Counter("o200k_base", None)])
-def test_counter_of_nothing(counter, monkeypatch):
+def test_counter_of_nothing(monkeypatch):
     """Before tiktoken is there, nothing is asked of it."""
     monkeypatch.delitem(sys.modules, "tiktoken", raising=False)
     monkeypatch.setattr(counting, "encoding_of", lambda _: pytest.fail("asked"))
