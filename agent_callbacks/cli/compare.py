@@ -130,7 +130,7 @@ class _View:
         return Counter(run.group for run in self.runs)
 
     def document(self) -> dict[str, Any]:
-        """Return the comparison as one JSON object: ``schemas/comparison.json`` says what is in it."""
+        """Return the comparison as one JSON object: ``schemas/compare.json`` says what is in it."""
         sizes = self._sizes()
         shown = set(self.groups)
         kept = [run for run in self.runs if run.group in shown]

@@ -61,7 +61,7 @@ def ls(*, limit: int, order: Order, store: str | None, as_json: bool, as_csv: bo
 
 
 def document(summary: Summary) -> dict[str, Any]:
-    """Return *summary* as one JSON object: ``schemas/traces.json`` says what is in it."""
+    """Return *summary* as one JSON object: ``schemas/ls.json`` says what is in it."""
     found = {**dataclasses.asdict(summary), "duration": summary.seconds}
     del found["written"]  # of no use outside the store
     return found
