@@ -45,11 +45,16 @@ def found(*arguments):
     return done.exit_code, {(each["section"], each["name"]): each for each in told["findings"]}
 
 
+def write(path, spans):
+    """Make a store at *path* that holds *spans*."""
+    exporter = StoreExporter(path)
+    exporter.export(spans)
+    exporter.shutdown()
+
+
 def test_all_is_well(tmp_path):
     """Without a receiver there is nothing to probe; the store's place, size and content are told."""
-    exporter = StoreExporter(tmp_path / "traces.db")
-    exporter.export(support("1a" * 16, time.time_ns()))
-    exporter.shutdown()
+    write(tmp_path / "traces.db", support("1a" * 16, time.time_ns()))
     code, told = found()
     assert code == 0
     assert "1, 7 spans" == told["store", "traces"]["value"]
@@ -187,13 +192,13 @@ def test_a_provider_that_stands(monkeypatch):
 
 def test_an_empty_store(tmp_path):
     """A store that holds nothing yet has no oldest and no newest trace."""
-    StoreExporter(tmp_path / "traces.db").export([])
+    write(tmp_path / "traces.db", [])
     assert ("store", "from") not in found()[1]
 
 
 def test_a_store_that_others_may_read(tmp_path):
     """Permissions that somebody has widened are a note with the command that narrows them."""
-    StoreExporter(tmp_path / "traces.db").export(support("1a" * 16, time.time_ns()))
+    write(tmp_path / "traces.db", support("1a" * 16, time.time_ns()))
     (tmp_path / "traces.db").chmod(0o644)
     told = found()[1]["store", "permissions"]
     assert ("note", f"chmod 600 {tmp_path / 'traces.db'}") == (told["level"], told["way_out"])
@@ -203,6 +208,6 @@ def test_a_store_that_cannot_be_written(tmp_path, monkeypatch):
     """A file or a folder without the right to write is a fault; the tests' own user may have every right."""
     monkeypatch.setattr(storage.os, "access", lambda *_: False)
     assert f"cannot be made: {tmp_path} is not writable" == found()[1]["store", "state"]["value"]
-    StoreExporter(tmp_path / "traces.db").export(support("1a" * 16, time.time_ns()))
+    write(tmp_path / "traces.db", support("1a" * 16, time.time_ns()))
     code, told = found()
     assert (1, "no") == (code, told["store", "writable"]["value"])

@@ -165,7 +165,9 @@ class TestExport:
 
         monkeypatch.setattr(export.otlp_writing, "line", full)
         assert isinstance(run("export", "otlp").exception, OSError)
-        StoreExporter(tmp_path / "empty.db").export([])
+        empty = StoreExporter(tmp_path / "empty.db")
+        empty.export([])
+        empty.shutdown()
         assert run("export", "otlp", "--store", str(tmp_path / "empty.db")).exit_code == 1
 
 
