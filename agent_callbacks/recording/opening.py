@@ -366,7 +366,7 @@ def _same(one: Request, other: Request) -> bool:
 
 
 def _under(wanted: Span, operation: Operation, context: Context, around: Span | None = None) -> Context:
-    """Return *context* with *wanted*, itself below *around*, as the parent, unless the user's own span is in between."""
+    """Return *context* with *wanted*, below *around*, as the parent; a span of the user's in between is nearer."""
     between = operation.user_span is not None and operation.user_span is not around
     return context if between else set_span_in_context(wanted, context)
 
