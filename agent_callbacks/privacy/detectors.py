@@ -95,7 +95,12 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     Detector(
         ("PHONE",), _anchored("PHONE", rb"\+\(?0[0 ().\-/]{6}", phones.plus_phone, 50, "shape"), "+", unmistakable=True
     ),
-    Detector(("URL_CREDENTIALS",), _anchored("URL_CREDENTIALS", rb"://[^\s/]{0,384}@", internet.credentials, 70), "@"),
+    Detector(
+        ("URL_CREDENTIALS",),
+        _anchored("URL_CREDENTIALS", rb"://[^\s/]{0,384}@", internet.credentials, 70),
+        "@",
+        unmistakable=True,
+    ),
     Detector(("SECRET",), _anchored("SECRET", rb"://", credentials.webhook, 80), "://", unmistakable=True),
     Detector(
         ("CREDIT_CARD", "US_SSN", "IP", "PHONE", "ID", "DATE_OF_BIRTH"),

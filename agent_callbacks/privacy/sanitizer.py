@@ -192,7 +192,7 @@ class Sanitizer:
         return self._guarded(self._clean, text, max_bytes)
 
     def clean_identity(self, text: str, max_bytes: int | None = None) -> str:
-        """Return an identifier with only unmistakable matches replaced: e-mail, JWT, keys of vendors, +country phones.
+        """Return an identifier with what is unmistakable replaced: e-mail, JWT, keys, logins in URLs, +country phones.
 
         They become keyed tags, so that what belongs together can still be joined. A bare digit string is never touched:
         user 4111111111111111 stays that user.

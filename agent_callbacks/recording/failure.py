@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import traceback
+from collections import deque
+from types import TracebackType
 from typing import Final
 
 __all__ = ["error_type", "said", "stack"]
@@ -24,7 +26,9 @@ def said(error: BaseException) -> str:
 
 def stack(error: BaseException) -> str:
     """Return where *error* came from, innermost last: without source lines, which would have to be read from disk."""
-    frames = list(traceback.walk_tb(error.__traceback__))[-_MAX_FRAMES:]
+    trace = error.__traceback__
+    walked = traceback.walk_tb(trace if isinstance(trace, TracebackType) else None)  # what only looks like one may loop
+    frames = deque(walked, _MAX_FRAMES)
     return "".join(
         f'  File "{frame.f_code.co_filename}", line {line}, in {frame.f_code.co_qualname}\n' for frame, line in frames
     )

@@ -129,7 +129,7 @@ class Opening(Closing):
         operation = Operation(cast("Recorder", self), key, parent, value, now)
         if parent is not None:
             nearest = live.users_span(context) if inside else trace.get_current_span(context)
-            operation.user_span = None if nearest is parent.span() else nearest
+            operation.user_span = parent.users_span() if nearest is None or nearest is parent.span() else nearest
         self._ask_who(operation, context)
         self._place(operation, context, late)
         self._open[key] = operation
@@ -268,7 +268,7 @@ class Opening(Closing):
         hung = context if agent.own_span is None else _under(agent.own_span, operation, context)
         start = StepStart(index, scope.name)
         span, identity = self.writer.open(start, hung, operation.start_ns, operation.base, "off")
-        step = Step(index, span, identity, operation.start_ns, agent)
+        step = Step(index, span, identity, operation, agent)
         for earlier in scope.steps.values():
             earlier.over = True
         scope.steps[index] = step
@@ -277,8 +277,9 @@ class Opening(Closing):
 
     def _hung(self, operation: Operation, context: Context) -> Context:
         """Return the context below the step or span *operation* hangs on."""
-        if operation.placed is not None:
-            return _under(operation.placed.span, operation, context)
+        placed = operation.placed
+        if placed is not None:
+            return _under(placed.span, operation, context, placed.around)
         parent = operation.parent
         return context if parent is None else _under(parent.span(), operation, context)
 
@@ -364,9 +365,10 @@ def _same(one: Request, other: Request) -> bool:
     )
 
 
-def _under(wanted: Span, operation: Operation, context: Context) -> Context:
-    """Return *context* with *wanted* as the parent, unless the user has opened a span of their own in between."""
-    return context if operation.user_span is not None else set_span_in_context(wanted, context)
+def _under(wanted: Span, operation: Operation, context: Context, around: Span | None = None) -> Context:
+    """Return *context* with *wanted*, below *around*, as the parent; a span of the user's in between is nearer."""
+    between = operation.user_span is not None and operation.user_span is not around
+    return context if between else set_span_in_context(wanted, context)
 
 
 def _unsaid(fragments: Sequence[Fragment], agent: Operation | None) -> Sequence[Fragment]:

@@ -31,22 +31,23 @@ class Step:
     """One open step. It ends when all it asked for and caused has ended and the next step, or the run's end, has come.
 
     ``open`` counts what runs in it, ``foreign`` the spans others made there, ``asked`` holds the calls of tools that
-    have not started and when they were asked for, ``last_ns`` is when the last thing it caused ended: its own end.
-    Times are nanoseconds of Unix time.
+    have not started and when they were asked for, ``last_ns`` is when the last thing it caused ended: its own end,
+    ``around`` the span the user had open when it began, if any. Times are nanoseconds of Unix time.
     """
 
     __slots__ = (
-        "asked", "error", "foreign", "identity", "index", "last_ns", "open", "outcome", "output_tokens", "over",
-        "owner", "sent", "span",
+        "around", "asked", "error", "foreign", "identity", "index", "last_ns", "open", "outcome", "output_tokens",
+        "over", "owner", "sent", "span",
     )  # fmt: skip
 
-    def __init__(self, index: int, span: Span, identity: Attributes, start_ns: int, owner: Operation) -> None:
-        """Begin step *index* of the agent run *owner*."""
+    def __init__(self, index: int, span: Span, identity: Attributes, first: Operation, owner: Operation) -> None:
+        """Begin step *index* of the agent run *owner* with the model call *first*."""
         self.index = index
         self.span = span
         self.identity = identity
         self.owner = owner
-        self.last_ns = start_ns
+        self.around = first.user_span
+        self.last_ns = first.start_ns
         self.open = 0
         self.foreign = 0
         self.asked: list[tuple[str, int]] = []
@@ -215,6 +216,10 @@ class Operation:
             yield child
             yield from child.running()
 
+    def users_span(self) -> Span | None:
+        """Return the span of the user's that this operation, which has none, stands for inside its body."""
+        return self.user_span if self.own_span is None and self.step is self.user_step else None
+
     # --- live.Target: what user code reaches through the current span ----------------------------------------------
 
     def span(self) -> Span:
@@ -222,8 +227,9 @@ class Operation:
         parent = self.parent
         if self.own_span is not None and self.agent is None:
             return self.own_span
-        if self.own_span is None and self.user_span is not None and self.step is self.user_step:
-            return self.user_span
+        users = self.users_span()
+        if users is not None:
+            return users
         if self.step is not None:
             return self.step.span
         if self.own_span is not None:

@@ -75,6 +75,13 @@ class Lazy:
         raise ConnectionError(name)
 
 
+class Echo:
+    """An object that answers every word with itself: what is linked to it never ends."""
+
+    def __getattr__(self, name: str) -> Echo:
+        return self
+
+
 class Ticking:
     """An object whose properties, named as those of messages and commands, raise."""
 

@@ -11,6 +11,7 @@ import pytest
 from langchain.agents import create_agent
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from langgraph.graph import START, MessagesState, StateGraph
 from opentelemetry.trace import SpanKind
@@ -311,3 +312,29 @@ def test_a_decorated_tool_has_its_span_under_the_tool(
     found = parents(spans)
     assert found["mine"] == "tool.fetch"
     assert found["tool.search"] == "mine"
+
+
+@pytest.mark.parametrize("chained", [False, True], ids=["model", "chain"])
+def test_a_span_around_what_a_node_does_is_around_its_steps(
+    handler: AgentCallbackHandler, spans: Spans, tracer: Tracer, chained: bool
+) -> None:
+    """Where a node's code has a span of its own around a model call and its tool, the step is in it, and holds both."""
+
+    @tool
+    def search(query: str) -> str:
+        """Search."""
+        return query
+
+    def work(_: Any) -> Any:
+        model = ScriptedChat(script=[asks(("search", {"query": "x"}))])
+        with tracer.start_as_current_span("plan"):
+            answer = (RunnableLambda(str) | model if chained else model).invoke("hi")
+            search.invoke(answer.tool_calls[0])
+        return {"messages": [answer]}
+
+    graph = StateGraph(MessagesState)
+    graph.add_node("work", work)
+    graph.add_edge(START, "work")
+    graph.compile(name="planner").invoke(question(), config(handler))
+    tree = "agent.run.planner\n  plan\n    agent.step.1\n      llm.chat\n      tool.search"
+    assert tree == spans.tree()

@@ -17,6 +17,7 @@ from tests.langchain.hostile import (
     OVERHEAD,
     SURROGATE,
     BadDict,
+    Echo,
     Incomparable,
     Lazy,
     Ticking,
@@ -43,7 +44,7 @@ WRONG: Final[dict[str, Callable[[], Any]]] = {
     "None": lambda: None, "zero": lambda: 0, "text": lambda: "x", "list": list, "list of None": lambda: [None],
     "nested": lambda: [[[]]], "dict": dict, "object": object, "mock": MagicMock, "unbound": Unbound, "lazy": Lazy,
     "ticking": Ticking, "incomparable": Incomparable, "bad dict": lambda: BadDict(a=1),
-    "list of odd": lambda: [Ticking()],
+    "list of odd": lambda: [Ticking()], "echo": Echo,
     "pairs": lambda: [(Unbound(), Lazy())], "error": lambda: ValueError("x"), "surrogate": lambda: SURROGATE,
 }  # fmt: skip
 

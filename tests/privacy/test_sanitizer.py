@@ -10,6 +10,7 @@ import enum
 import logging
 import pathlib
 import pickle
+import re
 import string
 import threading
 import uuid
@@ -262,6 +263,12 @@ def test_identity_keeps_digits() -> None:
     assert kept == [SANITIZER.clean_identity(text) for text in kept]
     tags = [Sanitizer(pseudonym_key="k").clean_identity(text) for text in ("ana@b.io", "u-+14155550132")]
     assert ["[EMAIL:1fd950dd]", "u-[PHONE:9906de2e]"] == tags
+
+
+def test_identity_loses_logins_in_urls() -> None:
+    """A document's id may be where it came from; how to get in there is no part of it."""
+    cleaned = SANITIZER.clean_identity("postgres://admin:hunter2@db.internal/orders/7")
+    assert re.fullmatch(r"postgres://\[URL_CREDENTIALS:[0-9a-f]{8}\]@db\.internal/orders/7", cleaned)
 
 
 def test_disabled_says_why() -> None:
