@@ -33,18 +33,13 @@ class Reader:
         """Return an input message in the conventions' shape, not cleaned."""
         return message_parts(message)
 
-    def output(self, generation: object) -> Part:
-        """Return an answer in the conventions' shape, not cleaned."""
-        message, reason = self.answer(generation)
-        found = message_parts(generation if message is None else message)
-        found["finish_reason"] = reason
-        return found
+    def output(self, said: object) -> Part:
+        """Return a completion's text in the conventions' shape, not cleaned."""
+        return message_parts(said)
 
-    def answer(self, generation: object) -> tuple[object, str]:
-        """Return an answer's message, None where it has none, and why the model stopped."""
-        pair = sequence(generation)
-        message, reason = pair if len(pair) == _PAIR else (None, None)
-        return None if is_text(message) else message, text(reason) or "unknown"
+    def answer(self, said: object) -> object:
+        """Return an answer's message, None where it is a completion's text."""
+        return None if is_text(said) else said
 
     def chars(self, message: object) -> int:
         """Return the length of the message's text."""
@@ -62,9 +57,6 @@ class Reader:
         """Return what the message holds: another object when the message is changed in place."""
         blocks = sequence(member(message, "blocks"))
         return member(blocks[0], "text") if len(blocks) == 1 else member(message, "blocks")
-
-
-_PAIR: Final = 2
 
 
 def message_parts(message: object) -> Part:

@@ -40,12 +40,12 @@ class MessageReader(Protocol):
         """Return an input message in the GenAI conventions' shape, not cleaned."""
         ...
 
-    def output(self, generation: object) -> Mapping[str, object]:
-        """Return an output message in the GenAI conventions' shape, not cleaned."""
+    def output(self, said: object) -> Mapping[str, object]:
+        """Return an answer that has no message in the GenAI conventions' shape, not cleaned."""
         ...
 
-    def answer(self, generation: object) -> tuple[object, str]:
-        """Return the message of an output, None where it has none, and why the model stopped."""
+    def answer(self, said: object) -> object:
+        """Return the message of an answer, None where it has none."""
         ...
 
     def chars(self, message: object) -> int:
@@ -135,13 +135,14 @@ class MessageCache:
         """Say whether all *messages* are message objects of the framework, not its shorthand for them."""
         return all(self._reader.is_message(message) for message in messages)
 
-    def output(self, generation: object) -> Fragment:
-        """Return an output message as cleaned JSON; the next call sends it again as part of the history."""
-        message, reason = self._reader.answer(generation)
+    def output(self, said: object, reason: str | None) -> Fragment:
+        """Return an answer as cleaned JSON, with why it ended; the next call sends it again as part of the history."""
+        message = self._reader.answer(said)
         if message is None:
-            return Fragment(0, *self._rendered(self._reader.output(generation)))
-        known = self.read((message,), content=True)[0].json or "{}"
-        text = f'{known[:-1]},"finish_reason":{self._quoted(reason)}}}'
+            known, _ = self._rendered(self._reader.output(said))
+        else:
+            known = self.read((message,), content=True)[0].json or "{}"
+        text = f'{known[:-1]},"finish_reason":{self._quoted(reason or "unknown")}}}'
         return Fragment(0, text, len(text) if text.isascii() else len(text.encode()))
 
     def _rendered(self, shape: Mapping[str, object]) -> tuple[str, int]:

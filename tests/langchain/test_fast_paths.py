@@ -8,7 +8,6 @@ import orjson
 import pytest
 
 from agent_callbacks.langchain import extract
-from agent_callbacks.metadata import EMPTY
 from agent_callbacks.privacy.sanitizer import Sanitizer
 from agent_callbacks.reading import usage
 from agent_callbacks.recording.values import Usage
@@ -36,7 +35,7 @@ def test_langchains_counts_are_read() -> None:
 
 def call(params: dict[str, Any], options: dict[str, Any] | None = None) -> ModelCall:
     """Return a call with *params*."""
-    return extract.model_call("chat", None, [[]], params, options, {"ls_temperature": 0.5}, None, EMPTY)
+    return extract.model_call("chat", None, [[]], params, options, {"ls_temperature": 0.5}, None)
 
 
 @pytest.mark.parametrize("value", [1, 1.0, True, 0, 0.0, False, "1", [1], None])
