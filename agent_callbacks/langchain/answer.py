@@ -68,12 +68,14 @@ def _from_cache(answers: list[_Answer], about: Loose) -> bool:
 
     Source: ``BaseChatModel._convert_cached_generations``. A cache that gives back bare generations leaves no trace.
     """
+    if about or not answers:
+        return False
     costs = [mapping(member(one.message, "usage_metadata")).get("total_cost") for one in answers]
-    return bool(costs) and not about and all(type(cost) is int and not cost for cost in costs)
+    return all(type(cost) is int and not cost for cost in costs)
 
 
 def _service_tier(answers: list[_Answer], about: Loose) -> str | None:
-    for holder in (*(one.metadata for one in answers), about):
+    for holder in [*[one.metadata for one in answers], about]:
         if (found := text(holder.get("service_tier"))) is not None:
             return found
     return None

@@ -35,7 +35,7 @@ class Reader:
 
     def output(self, said: object) -> Part:
         """Return a completion's text in the conventions' shape, not cleaned."""
-        return message_parts(said)
+        return {"role": _ASSISTANT, "parts": [{"type": "text", "content": said}]}
 
     def answer(self, said: object) -> object:
         """Return an answer's message, None where it is a completion's text."""
@@ -63,15 +63,13 @@ def message_parts(message: object) -> Part:
     """Return *message* as the conventions' message: role and parts.
 
     Args:
-        message: A ``ChatMessage``, a prompt, or an answer of a completion as (text, finish reason).
+        message: A ``ChatMessage`` or a prompt.
 
     Returns:
         Raw content, not yet sanitized; a blob's content is empty and ``bytes`` says how large it was.
     """
-    pair = sequence(message)
-    if is_text(message) or pair:
-        spoken = pair[0] if pair else message
-        return {"role": _ASSISTANT if pair else "user", "parts": [{"type": "text", "content": spoken}]}
+    if is_text(message):
+        return {"role": "user", "parts": [{"type": "text", "content": message}]}
     role = _role(message)
     blocks = sequence(member(message, "blocks"))
     extra = mapping(member(message, "additional_kwargs"))

@@ -7,7 +7,7 @@ import re
 import string
 from collections import Counter
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import orjson
 
@@ -377,9 +377,10 @@ class Sanitizer:
 
         *depth* is how deep dicts of the same kind may stand in it.
         """
-        keys, found = self._state.keys, dict[str, Plain]()
+        keys = self._state.keys
+        found: dict[str, Plain] = {}
         for key, leaf in tuple(value.items()):  # in one go: another thread may change it
-            kind = cast("type[object]", type(leaf))
+            kind: type[object] = type(leaf)
             if type(key) is not str or key not in keys:
                 return None
             if kind is str and len(leaf) <= _FLAT_TEXT and not leaf[:1].isspace() and leaf[:1] not in _JSON_OPENERS:

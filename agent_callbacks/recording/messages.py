@@ -24,7 +24,6 @@ __all__ = ["Fragment", "MessageCache", "MessageReader", "joined"]
 
 # Plain strings and dicts cannot be weakly referenced; they are rare as messages and simply built each time.
 _MAX_ENTRIES: Final = 16_384
-_ROLE_AND_PARTS: Final = 2
 _TYPE_AND_TEXT: Final = 2
 _TYPE_TEXT_AND_ID: Final = 3
 # What nearly every message is made of: where its text is, by type.
@@ -37,7 +36,7 @@ class MessageReader(Protocol):
     """What knows a framework's message objects."""
 
     def parts(self, message: object) -> Mapping[str, object]:
-        """Return an input message in the GenAI conventions' shape, not cleaned."""
+        """Return an input message in the GenAI conventions' shape (role, parts and name), not cleaned."""
         ...
 
     def output(self, said: object) -> Mapping[str, object]:
@@ -148,12 +147,10 @@ class MessageCache:
     def _rendered(self, shape: Mapping[str, object]) -> tuple[str, int]:
         """Return a message as cleaned JSON, and its bytes: what nearly every message is made of is written directly."""
         parts = [self._part(part) for part in cast("Sequence[Mapping[str, object]]", shape["parts"])]
-        said, rest = str(shape["role"]), ""
+        said, name = str(shape["role"]), shape.get("name")
         role = _ROLES.get(said) or self._quoted(said)
-        if len(shape) > _ROLE_AND_PARTS:
-            others = {key: value for key, value in shape.items() if key not in {"role", "parts"}}
-            rest = f",{self._to_json(others)[1:-1]}"
-        text = f'{{"role":{role},"parts":[{",".join(parts)}]{rest}}}'
+        named = "" if name is None else f',"name":{self._quoted(str(name))}'
+        text = f'{{"role":{role},"parts":[{",".join(parts)}]{named}}}'
         size = len(text) if text.isascii() else len(text.encode())
         if size > self._limit:
             text = self._to_json(shape)
