@@ -7,7 +7,7 @@ import re
 import string
 from collections import Counter
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 import orjson
 
@@ -380,7 +380,7 @@ class Sanitizer:
         keys = self._state.keys
         found: dict[str, Plain] = {}
         for key, leaf in tuple(value.items()):  # in one go: another thread may change it
-            kind: type[object] = type(leaf)
+            kind = cast("type[object]", type(leaf))
             if type(key) is not str or key not in keys:
                 return None
             if kind is str and len(leaf) <= _FLAT_TEXT and not leaf[:1].isspace() and leaf[:1] not in _JSON_OPENERS:

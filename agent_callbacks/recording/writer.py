@@ -84,7 +84,7 @@ class SpanWriter(Cleaning):
             reader, self._long, self.json, settings.max_attribute_bytes, counted=settings.count_tokens
         )
         # A run sends the same tools with each of its calls.
-        self._definitions = functools.lru_cache(_MAX_TOOL_SETS)(lambda sent: self._defined(orjson.loads(sent)))
+        self._definitions = functools.lru_cache(_MAX_TOOL_SETS)(self._defined_in)
 
     def read(self, call: ModelCall, level: ContentLevel) -> list[Fragment]:
         """Return the messages of *call*, as JSON if *level* lets them through."""
@@ -220,6 +220,9 @@ class SpanWriter(Cleaning):
         if self._openinference:
             found.update(openinference.input_messages(text))
         return found
+
+    def _defined_in(self, sent: bytes) -> str:
+        return self._defined(orjson.loads(sent))
 
     def _defined(self, tools: Iterable[object]) -> str:
         """Return the definitions of *tools* as JSON."""
