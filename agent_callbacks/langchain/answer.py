@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from agent_callbacks.langchain.content import content_chars, message_chars, message_parts, tool_calls
+from agent_callbacks.langchain.content import content_chars, message_chars, tool_calls
 from agent_callbacks.reading.finish import finish_reason
 from agent_callbacks.reading.shape import Loose, first_text, mapping, member, sequence, text
 from agent_callbacks.reading.usage import reported_usage, usage
@@ -15,7 +15,7 @@ from agent_callbacks.recording.values import ModelResult, RequestedTool, Usage
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["first_chunk_kind", "model_result", "output_message"]
+__all__ = ["completion", "first_chunk_kind", "model_result"]
 
 _FINISH_KEYS: Final = ("finish_reason", "stop_reason", "stopReason", "finishReason", "done_reason")
 _ANSWERED_MODEL_KEYS: Final = ("model_name", "model", "model_version", "modelVersion", "model_id", "modelId")
@@ -29,8 +29,7 @@ _SHORTEST_WORD: Final = 4
 def model_result(response: object, latest: Sequence[object] = ()) -> ModelResult:
     """Return what a model answered as ``on_llm_end`` tells it, and as ``on_llm_error`` does for a broken stream.
 
-    ``messages`` are LangChain's generations, for ``output_message``. Several answers to one request repeat one usage,
-    which is counted once.
+    ``messages`` are LangChain's generations. Several answers to one request repeat one usage, which is counted once.
 
     Args:
         response: LangChain's ``LLMResult``.
@@ -48,14 +47,15 @@ def model_result(response: object, latest: Sequence[object] = ()) -> ModelResult
         if (name := text(call.get("name")))
     ])  # fmt: skip
     chars = sum([one.chars for one in answers])
+    reasons = [_finish(one.message, one.info, one.metadata, about) for one in answers]
     cached = _from_cache(answers, about)
     used = _last_counted(usage(_usage_reports(answers, about)), latest)
     return ModelResult(
         _answered_model(answers, about),
         _response_id(answers, about),
-        tuple([reason for one in answers if (reason := _finish(one.message, one.info, one.metadata, about))]),
+        tuple(filter(None, reasons)),
         None if cached else _believable(used, spoken=bool(chars or calls)),
-        tuple([one.generation for one in answers]),
+        tuple([(one.generation, reason) for one, reason in zip(answers, reasons, strict=True)]),
         calls,
         chars,
         _service_tier(answers, about),
@@ -68,35 +68,23 @@ def _from_cache(answers: list[_Answer], about: Loose) -> bool:
 
     Source: ``BaseChatModel._convert_cached_generations``. A cache that gives back bare generations leaves no trace.
     """
+    if about or not answers:
+        return False
     costs = [mapping(member(one.message, "usage_metadata")).get("total_cost") for one in answers]
-    return bool(costs) and not about and all(type(cost) is int and not cost for cost in costs)
+    return all(type(cost) is int and not cost for cost in costs)
 
 
 def _service_tier(answers: list[_Answer], about: Loose) -> str | None:
-    for holder in (*(one.metadata for one in answers), about):
+    for holder in [*[one.metadata for one in answers], about]:
         if (found := text(holder.get("service_tier"))) is not None:
             return found
     return None
 
 
-def output_message(generation: object) -> dict[str, object]:
-    """Return one generation as the conventions' output message.
-
-    Args:
-        generation: LangChain's ``ChatGeneration`` or, of a text model, ``Generation``.
-
-    Returns:
-        Raw content with role, parts and ``finish_reason`` ("unknown" where the provider gave none).
-    """
-    message = member(generation, "message")
-    if message is None:
-        spoken = text(member(generation, "text"))
-        parts = [{"type": "text", "content": spoken}] if spoken else []
-        found: dict[str, object] = {"role": "assistant", "parts": parts}
-    else:
-        found = message_parts(message)
-    found["finish_reason"] = finish_of(generation) or "unknown"
-    return found
+def completion(generation: object) -> dict[str, object]:
+    """Return a text model's ``Generation``, which has no message, as the conventions' message, not cleaned."""
+    spoken = text(member(generation, "text"))
+    return {"role": "assistant", "parts": [{"type": "text", "content": spoken}] if spoken else []}
 
 
 @dataclass(slots=True)
@@ -185,12 +173,6 @@ def _finish(message: object, info: Loose, metadata: Loose, about: Loose) -> str 
     if status := text(metadata.get("status")):  # the Responses API has no finish reason
         return "tool_call" if status == "completed" and tool_calls(message) else finish_reason(status)
     return None
-
-
-def finish_of(generation: object) -> str | None:
-    """Return why the model stopped, in the standard's word; None where it does not say."""
-    message = member(generation, "message")
-    return _finish(message, _info(generation), _metadata(message), {})
 
 
 def _info(generation: object) -> Loose:

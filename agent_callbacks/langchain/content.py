@@ -24,6 +24,7 @@ _ROLES: Final[Mapping[str, str]] = {
     "tool": "tool", "ToolMessageChunk": "tool", "function": "tool", "FunctionMessageChunk": "tool",
 }  # fmt: skip
 _TOOL_ROLE: Final = "tool"
+_ASKED: Final = frozenset({"user", "system", _TOOL_ROLE})  # whose messages ask for no tools
 
 
 def message_parts(message: object) -> Part:
@@ -38,7 +39,10 @@ def message_parts(message: object) -> Part:
     if is_text(message):
         return {"role": "user", "parts": [_text_part(message)]}
     role = _role(message)
-    parts = [_answer(message)] if role == _TOOL_ROLE else _spoken(message)
+    # A field that a message has not takes longer to look for than all the others to read.
+    parts = (
+        [_answer(message)] if role == _TOOL_ROLE else _spoken(message, [] if role in _ASKED else tool_calls(message))
+    )
     found: Part = {"role": role, "parts": parts}
     if name := text(member(message, "name")):
         found["name"] = name
@@ -100,9 +104,8 @@ def _role(message: object) -> str:
     return (_ROLES.get(said, said) if said else kind) or "user"
 
 
-def _spoken(message: object) -> list[Part]:
-    """Return what a person or the model said; the calls once, though blocks and ``tool_calls`` both carry them."""
-    calls = tool_calls(message)
+def _spoken(message: object, calls: list[Loose]) -> list[Part]:
+    """Return what a person or the model said; *calls* once, though blocks and ``tool_calls`` both carry them."""
     content = member(message, "content")
     if calls and not is_text(content):
         content = [block for block in sequence(content) if text(mapping(block).get("type")) not in _CALLS]

@@ -12,7 +12,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from agent_callbacks.langchain.answer import first_chunk_kind, model_result, output_message
+from agent_callbacks.langchain.answer import completion, first_chunk_kind, model_result
 from agent_callbacks.langchain.content import message_chars, message_parts, plain_content
 from agent_callbacks.reading.asker import request
 from agent_callbacks.reading.definition import offered, tool_definition
@@ -24,17 +24,16 @@ from agent_callbacks.recording.values import Document, ModelCall, RetrievalResul
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from agent_callbacks.metadata import Request
     from agent_callbacks.recording.values import ModelParameters
 
 __all__ = [
     "attempt",
+    "completion",
     "first_chunk_kind",
     "message_chars",
     "message_parts",
     "model_call",
     "model_result",
-    "output_message",
     "request",
     "retrieval_result",
     "tool_definition",
@@ -66,7 +65,6 @@ def model_call(
     options: object,
     metadata: object,
     tags: object,
-    request: Request,
 ) -> ModelCall:
     """Return one request to a model as ``on_chat_model_start`` and ``on_llm_start`` tell it.
 
@@ -78,11 +76,11 @@ def model_call(
         options: What was given to this call alone.
         metadata: The run's metadata, LangChain's ``ls_*`` among it.
         tags: The run's tags; a retry's attempt is one.
-        request: Who asked.
     """
     about, params, extra = mapping(serialized), mapping(invocation_params), mapping(options)
     facts, built = mapping(metadata), mapping(about.get("kwargs"))
     tools = _tools(params) or _tools(extra)
+    names, sent = offered(tools)
     address, port = _server(about, built, params)
     return ModelCall(
         operation=operation,
@@ -91,14 +89,15 @@ def model_call(
         parameters=_parameters(params, extra, built, facts),
         messages=_flat(messages),
         tools=tools,
-        tool_names=offered(tools),
+        tool_names=names,
+        tools_sent=sent,
         server_address=address,
         server_port=port,
         internal=bool(
             facts.get("lc_internal_call") or facts.get("lc_source") or facts.get("langgraph_node") == _SUMMARIZER
         ),
         attempt=attempt(tags),
-        request=request,
+        request=request(metadata, tags),
     )
 
 

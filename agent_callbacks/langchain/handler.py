@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 from agent_callbacks.langchain import install
 from agent_callbacks.langchain.answer import first_chunk_kind, model_result
 from agent_callbacks.langchain.base import HandlerBase, tool_call
-from agent_callbacks.langchain.extract import model_call, request, retrieval_result, tool_result
+from agent_callbacks.langchain.extract import model_call, retrieval_result, tool_result
 from agent_callbacks.langchain.reader import Reader
 from agent_callbacks.langchain.run import chain_run, stopped
 from agent_callbacks.langchain.tool import retrieval
-from agent_callbacks.metadata import EMPTY
 from agent_callbacks.reading.shape import count, member, run_key, text
 from agent_callbacks.recording.guard import attempted, guarded, guarded_only
 from agent_callbacks.recording.recorder import Recorder
@@ -170,8 +169,7 @@ class AgentCallbackHandler(Watched, HandlerBase):
         **_: Any,
     ) -> None:
         """Open a chat model call."""
-        who = attempted(self, EMPTY, request, metadata, tags)
-        given = (serialized, messages, invocation_params, options, metadata, tags, who)
+        given = (serialized, messages, invocation_params, options, metadata, tags)
         value = attempted(self, _CHAT, model_call, "chat", *given)
         self._recorder.start(run_key(run_id), run_key(parent_run_id), value, called=caller())
 
@@ -190,8 +188,7 @@ class AgentCallbackHandler(Watched, HandlerBase):
         **_: Any,
     ) -> None:
         """Open a text completion."""
-        who = attempted(self, EMPTY, request, metadata, tags)
-        given = (serialized, prompts, invocation_params, options, metadata, tags, who)
+        given = (serialized, prompts, invocation_params, options, metadata, tags)
         value = attempted(self, _COMPLETION, model_call, "text_completion", *given)
         self._recorder.start(run_key(run_id), run_key(parent_run_id), value, called=caller())
 
@@ -233,8 +230,7 @@ class AgentCallbackHandler(Watched, HandlerBase):
         **_: Any,
     ) -> None:
         """Open a tool call."""
-        who = attempted(self, EMPTY, request, metadata, tags)
-        given = (serialized, name, inputs, input_str, tool_call_id, tags, who)
+        given = (serialized, name, inputs, input_str, tool_call_id, metadata, tags)
         value = attempted(self, _TOOL, tool_call, *given)
         self._recorder.start(run_key(run_id), run_key(parent_run_id), value, called=caller())
 
@@ -262,8 +258,7 @@ class AgentCallbackHandler(Watched, HandlerBase):
         **_: Any,
     ) -> None:
         """Open a retrieval."""
-        who = attempted(self, EMPTY, request, metadata, tags)
-        value = attempted(self, _RETRIEVAL, retrieval, serialized, name, query, metadata, who)
+        value = attempted(self, _RETRIEVAL, retrieval, serialized, name, query, metadata, tags)
         self._recorder.start(run_key(run_id), run_key(parent_run_id), value, called=caller())
 
     @guarded

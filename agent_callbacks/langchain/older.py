@@ -16,7 +16,6 @@ from agent_callbacks.recording.stack import caller, locals_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent_callbacks.metadata import Request
     from agent_callbacks.recording.values import ToolCall
 
 __all__ = ["tool_call"]
@@ -31,15 +30,15 @@ def tool_call(
     inputs: object,
     input_text: object,
     call_id: object,
+    metadata: object,
     tags: object,
-    request: Request,
 ) -> ToolCall:
     """Return what ``on_tool_start`` tells of, as later releases tell it; takes what ``tool.tool_call`` takes."""
     running = locals_of(caller())
     injected = frozenset(_injected(running.get("self")))
     given = {key: value for key, value in mapping(inputs).items() if key not in injected} if injected else inputs
     call_id = running.get("tool_call_id") if call_id is None else call_id
-    return tool.tool_call(serialized, name, given, input_text, call_id, tags, request)
+    return tool.tool_call(serialized, name, given, input_text, call_id, metadata, tags)
 
 
 def _injected(instance: object) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from langchain_core.messages import BaseMessage
 
-from agent_callbacks.langchain.answer import finish_of, output_message
+from agent_callbacks.langchain.answer import completion
 from agent_callbacks.langchain.content import message_chars, message_parts
 from agent_callbacks.reading.definition import tool_definition
 from agent_callbacks.reading.shape import member
@@ -19,13 +19,13 @@ class Reader:
         """Return an input message in the conventions' shape, not cleaned."""
         return message_parts(message)
 
-    def output(self, generation: object) -> dict[str, object]:
-        """Return a generation in the conventions' shape, not cleaned."""
-        return output_message(generation)
+    def output(self, said: object) -> dict[str, object]:
+        """Return a generation without a message in the conventions' shape, not cleaned."""
+        return completion(said)
 
-    def answer(self, generation: object) -> tuple[object, str]:
-        """Return a generation's message, None where it has none, and why the model stopped."""
-        return member(generation, "message"), finish_of(generation) or "unknown"
+    def answer(self, said: object) -> object:
+        """Return a generation's message, None where it has none."""
+        return member(said, "message")
 
     def chars(self, message: object) -> int:
         """Return the length of the message's text."""

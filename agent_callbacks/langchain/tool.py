@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from agent_callbacks.langchain.extract import attempt
+from agent_callbacks.reading.asker import request
 from agent_callbacks.reading.shape import Loose, count, first_text, mapping, sequence, text
 from agent_callbacks.recording.values import Retrieval, ToolCall
-
-if TYPE_CHECKING:
-    from agent_callbacks.metadata import Request
 
 __all__ = ["retrieval", "tool_call"]
 
@@ -27,8 +25,8 @@ def tool_call(
     inputs: object,
     input_text: object,
     call_id: object,
+    metadata: object,
     tags: object,
-    request: Request,
 ) -> ToolCall:
     """Return what ``on_tool_start`` tells of.
 
@@ -38,8 +36,8 @@ def tool_call(
         inputs: The arguments as a mapping, without what was injected.
         input_text: The arguments as text, for tools that take no mapping.
         call_id: The model's id of this call.
+        metadata: The run's metadata.
         tags: The run's tags; a retry's attempt is one.
-        request: Who asked.
     """
     about = mapping(serialized)
     called = text(name) or text(about.get("name")) or "tool"
@@ -51,11 +49,11 @@ def tool_call(
         arguments=input_text if inputs is None else inputs,
         requested=requested,
         attempt=attempt(tags),
-        request=request,
+        request=request(metadata, tags),
     )
 
 
-def retrieval(serialized: object, name: object, query: object, metadata: object, request: Request) -> Retrieval:
+def retrieval(serialized: object, name: object, query: object, metadata: object, tags: object) -> Retrieval:
     """Return what ``on_retriever_start`` tells of; the source is who was named, else what kind of store it is.
 
     Args:
@@ -63,7 +61,7 @@ def retrieval(serialized: object, name: object, query: object, metadata: object,
         name: The run's name: the class's, unless the user gave one.
         query: What was asked.
         metadata: The run's metadata, LangChain's ``ls_*`` among it.
-        request: Who asked.
+        tags: The run's tags.
     """
     facts, about = mapping(metadata), mapping(serialized)
     called = text(name)
@@ -71,7 +69,7 @@ def retrieval(serialized: object, name: object, query: object, metadata: object,
     kind = first_text(facts, _STORE_KEYS) or called or _class_name(about) or "retriever"
     source = first_text(facts, _SOURCE_KEYS) or given or kind
     sizes = (count(facts.get(key)) for key in _TOP_K_KEYS)
-    return Retrieval(source, query, next((size for size in sizes if size), None), request=request)
+    return Retrieval(source, query, next((size for size in sizes if size), None), request=request(metadata, tags))
 
 
 def _class_name(about: Loose) -> str | None:

@@ -79,6 +79,7 @@ def model_call(call: Call, *, decision: object, attempt: int, internal: bool) ->
     """
     fields, given = _fields(call.instance), mapping(call.arguments.get("kwargs"))
     tools = tuple(sequence(given.get("tools")) or sequence(given.get("functions")))
+    names, sent = offered(tools)
     address, port = _server(fields)
     return ModelCall(
         "text_completion" if call.method in _COMPLETIONS else "chat",
@@ -87,7 +88,8 @@ def model_call(call: Call, *, decision: object, attempt: int, internal: bool) ->
         _parameters(fields, given),
         _messages(call.arguments),
         tools,
-        offered(tools) if tools else frozenset(),
+        names,
+        sent,
         address,
         port,
         internal,

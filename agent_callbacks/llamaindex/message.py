@@ -33,18 +33,13 @@ class Reader:
         """Return an input message in the conventions' shape, not cleaned."""
         return message_parts(message)
 
-    def output(self, generation: object) -> Part:
-        """Return an answer in the conventions' shape, not cleaned."""
-        message, reason = self.answer(generation)
-        found = message_parts(generation if message is None else message)
-        found["finish_reason"] = reason
-        return found
+    def output(self, said: object) -> Part:
+        """Return a completion's text in the conventions' shape, not cleaned."""
+        return {"role": _ASSISTANT, "parts": [{"type": "text", "content": said}]}
 
-    def answer(self, generation: object) -> tuple[object, str]:
-        """Return an answer's message, None where it has none, and why the model stopped."""
-        pair = sequence(generation)
-        message, reason = pair if len(pair) == _PAIR else (None, None)
-        return None if is_text(message) else message, text(reason) or "unknown"
+    def answer(self, said: object) -> object:
+        """Return an answer's message, None where it is a completion's text."""
+        return None if is_text(said) else said
 
     def chars(self, message: object) -> int:
         """Return the length of the message's text."""
@@ -64,22 +59,17 @@ class Reader:
         return member(blocks[0], "text") if len(blocks) == 1 else member(message, "blocks")
 
 
-_PAIR: Final = 2
-
-
 def message_parts(message: object) -> Part:
     """Return *message* as the conventions' message: role and parts.
 
     Args:
-        message: A ``ChatMessage``, a prompt, or an answer of a completion as (text, finish reason).
+        message: A ``ChatMessage`` or a prompt.
 
     Returns:
         Raw content, not yet sanitized; a blob's content is empty and ``bytes`` says how large it was.
     """
-    pair = sequence(message)
-    if is_text(message) or pair:
-        spoken = pair[0] if pair else message
-        return {"role": _ASSISTANT if pair else "user", "parts": [{"type": "text", "content": spoken}]}
+    if is_text(message):
+        return {"role": "user", "parts": [{"type": "text", "content": message}]}
     role = _role(message)
     blocks = sequence(member(message, "blocks"))
     extra = mapping(member(message, "additional_kwargs"))

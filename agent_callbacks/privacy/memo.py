@@ -12,8 +12,8 @@ __all__ = ["UNKNOWN", "Memo"]
 UNKNOWN: Final = "\0"
 """What stands for a text that is not kept; compared by identity."""
 
-_SALT: Final = os.urandom(32)
-_DIGEST: Final = 16
+_KEYED: Final = hashlib.blake2b(key=os.urandom(32), digest_size=16)
+"""A hash that has read its key and nothing else."""
 _SLOT: Final = 160
 """What an entry takes beside its text, in bytes: measured on CPython 3.12, rounded up."""
 
@@ -35,7 +35,9 @@ class Memo:
     @staticmethod
     def key(text: str) -> bytes:
         """Return the key of *text*, which must encode to UTF-8."""
-        return hashlib.blake2b(text.encode(), key=_SALT, digest_size=_DIGEST).digest()
+        digest = _KEYED.copy()
+        digest.update(text.encode())
+        return digest.digest()
 
     def known(self, key: bytes) -> str | None:
         """Return the cleaned text, None when nothing had to change, ``UNKNOWN`` when the text is not kept."""

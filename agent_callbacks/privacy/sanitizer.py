@@ -377,7 +377,8 @@ class Sanitizer:
 
         *depth* is how deep dicts of the same kind may stand in it.
         """
-        keys, found = self._state.keys, dict[str, Plain]()
+        keys = self._state.keys
+        found: dict[str, Plain] = {}
         for key, leaf in tuple(value.items()):  # in one go: another thread may change it
             kind = cast("type[object]", type(leaf))
             if type(key) is not str or key not in keys:

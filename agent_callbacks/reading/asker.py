@@ -25,7 +25,7 @@ def request(metadata: object, tags: object) -> Request:
     if not metadata and not tags:
         return EMPTY
     given = mapping(metadata)
-    labels = _own_tags(tuple(filter(is_text, sequence(tags)))) if tags else ()
+    labels = _own_tags(tuple([tag for tag in sequence(tags) if is_text(tag)])) if tags else ()
     keys = _own_keys(tuple(given))
     thread = given.get("thread_id")
     if thread is not None and type(thread) is not str:

@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import functools
+from typing import TYPE_CHECKING, Final
 
-from agent_callbacks.reading.shape import is_text, mapping, member, sequence, text
+import orjson
+
+from agent_callbacks.reading.shape import mapping, member, sequence, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = ["offered", "tool_definition"]
 
+_MAX_TOOL_SETS: Final = 256
 
-def offered(tools: tuple[object, ...]) -> frozenset[str]:
-    """Return the names of all *tools*; OpenAI's shape, which LangChain makes for most providers, is read directly."""
-    names: set[str] = set()
-    for tool in tools:
-        shape = mapping(tool)
-        name = None if "function_declarations" in shape else mapping(shape.get("function")).get("name")
-        if name and is_text(name):
-            names.add(name)
-        else:
-            names.update(_tool_names(tool))
-    return frozenset(names)
+
+def offered(tools: Sequence[object]) -> tuple[frozenset[str], bytes | None]:
+    """Return the names of all *tools*, and *tools* as JSON, None where they are objects.
+
+    A run sends the same ones with each of its calls: they are written out each time, as they may have been changed in
+    place, but looked into once.
+    """
+    if not tools:
+        return frozenset(), None
+    try:
+        sent = orjson.dumps(tools)
+    except TypeError:
+        return _names(tools), None
+    return _names_in(sent), sent
+
+
+@functools.lru_cache(_MAX_TOOL_SETS)
+def _names_in(sent: bytes) -> frozenset[str]:
+    return _names(orjson.loads(sent))
+
+
+def _names(tools: Iterable[object]) -> frozenset[str]:
+    return frozenset(name for tool in tools for name in _tool_names(tool))
 
 
 def _tool_names(tool: object) -> Iterator[str]:

@@ -60,9 +60,9 @@ def sequence(value: Any) -> Sequence[object]:
 
 def text(value: Any) -> str | None:
     """Return *value* where it is a string with something in it."""
-    if value is None or not issubclass(type(value), str):
-        return None
-    return value or None
+    if type(value) is str:
+        return value or None
+    return value or None if issubclass(type(value), str) else None
 
 
 def is_text(value: object) -> TypeGuard[str]:

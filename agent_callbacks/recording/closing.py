@@ -95,12 +95,12 @@ class Closing(Desk):
     def _asked(self, operation: Operation, agent: AgentScope, step: Step, wanted: tuple[RequestedTool, ...]) -> None:
         """Note which tools a step asked for, and those among them that do not exist."""
         offered = operation.value.tool_names if isinstance(operation.value, ModelCall) else frozenset[str]()
-        known = offered | set(self.settings.naming.registry) if offered else offered
+        registered = self.settings.naming.registry
         ids: list[str] = []
         for tool in wanted:
             if tool.call_id is not None:
                 ids.append(tool.call_id)
-            if known and tool.name not in known:
+            if offered and tool.name not in offered and tool.name not in registered:
                 agent.missing.append((tool, step, time.time_ns()))
             elif tool.call_id is not None:
                 step.asked.append((tool.call_id, time.time_ns()))

@@ -192,9 +192,9 @@ def leave(body: Body) -> None:
     body.target = body.frame = body.loop = None
     body.marker = _ABSENT
     current = get_current()
-    innermost = _body_in(current)
-    if innermost is not None and innermost.target is None:
-        attach(_healed(current))
+    healed = _healed(current)
+    if healed is not current:
+        attach(healed)
     body.inner = None  # it refers to the body
 
 

@@ -24,7 +24,6 @@ __all__ = ["Fragment", "MessageCache", "MessageReader", "joined"]
 
 # Plain strings and dicts cannot be weakly referenced; they are rare as messages and simply built each time.
 _MAX_ENTRIES: Final = 16_384
-_ROLE_AND_PARTS: Final = 2
 _TYPE_AND_TEXT: Final = 2
 _TYPE_TEXT_AND_ID: Final = 3
 # What nearly every message is made of: where its text is, by type.
@@ -37,15 +36,15 @@ class MessageReader(Protocol):
     """What knows a framework's message objects."""
 
     def parts(self, message: object) -> Mapping[str, object]:
-        """Return an input message in the GenAI conventions' shape, not cleaned."""
+        """Return an input message in the GenAI conventions' shape (role, parts and name), not cleaned."""
         ...
 
-    def output(self, generation: object) -> Mapping[str, object]:
-        """Return an output message in the GenAI conventions' shape, not cleaned."""
+    def output(self, said: object) -> Mapping[str, object]:
+        """Return an answer that has no message in the GenAI conventions' shape, not cleaned."""
         ...
 
-    def answer(self, generation: object) -> tuple[object, str]:
-        """Return the message of an output, None where it has none, and why the model stopped."""
+    def answer(self, said: object) -> object:
+        """Return the message of an answer, None where it has none."""
         ...
 
     def chars(self, message: object) -> int:
@@ -135,24 +134,23 @@ class MessageCache:
         """Say whether all *messages* are message objects of the framework, not its shorthand for them."""
         return all(self._reader.is_message(message) for message in messages)
 
-    def output(self, generation: object) -> Fragment:
-        """Return an output message as cleaned JSON; the next call sends it again as part of the history."""
-        message, reason = self._reader.answer(generation)
+    def output(self, said: object, reason: str | None) -> Fragment:
+        """Return an answer as cleaned JSON, with why it ended; the next call sends it again as part of the history."""
+        message = self._reader.answer(said)
         if message is None:
-            return Fragment(0, *self._rendered(self._reader.output(generation)))
-        known = self.read((message,), content=True)[0].json or "{}"
-        text = f'{known[:-1]},"finish_reason":{self._quoted(reason)}}}'
+            known, _ = self._rendered(self._reader.output(said))
+        else:
+            known = self.read((message,), content=True)[0].json or "{}"
+        text = f'{known[:-1]},"finish_reason":{self._quoted(reason or "unknown")}}}'
         return Fragment(0, text, len(text) if text.isascii() else len(text.encode()))
 
     def _rendered(self, shape: Mapping[str, object]) -> tuple[str, int]:
         """Return a message as cleaned JSON, and its bytes: what nearly every message is made of is written directly."""
         parts = [self._part(part) for part in cast("Sequence[Mapping[str, object]]", shape["parts"])]
-        said, rest = str(shape["role"]), ""
+        said, name = str(shape["role"]), shape.get("name")
         role = _ROLES.get(said) or self._quoted(said)
-        if len(shape) > _ROLE_AND_PARTS:
-            others = {key: value for key, value in shape.items() if key not in {"role", "parts"}}
-            rest = f",{self._to_json(others)[1:-1]}"
-        text = f'{{"role":{role},"parts":[{",".join(parts)}]{rest}}}'
+        named = "" if name is None else f',"name":{self._quoted(str(name))}'
+        text = f'{{"role":{role},"parts":[{",".join(parts)}]{named}}}'
         size = len(text) if text.isascii() else len(text.encode())
         if size > self._limit:
             text = self._to_json(shape)

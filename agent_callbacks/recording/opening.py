@@ -89,10 +89,7 @@ class Opening(Closing):
         current = live.here()
         if parent is None or parent.body is not live.innermost(current):
             current = self._without_lingering()
-        if parent is not None and not alone and self._is_hidden(value, parent, current):
-            self._start_hidden(Operation(cast("Recorder", self), key, parent, value, now), parent, current, called)
-            return
-        operation = self._start_shown(key, parent_key, parent, value, now, current)
+        operation = self._opened(key, parent_key, parent, value, now, current)
         kind = _KINDS.get(type(value), "chain")
         if alone:
             operation.body = live.alone(operation, kind=kind, outer=current)
@@ -107,11 +104,7 @@ class Opening(Closing):
             self._stop_lingering(body)
         return live.here()
 
-    def _is_hidden(self, value: Start, parent: Operation, current: Context) -> bool:
-        """Say whether *value* is a node or inner chain without a span, started inside its parent's body: most are."""
-        return type(value) is ChainRun and not self._inner_spans and live.is_in(parent.body, current)
-
-    def _start_shown(
+    def _opened(
         self,
         key: Key,
         parent_key: Key | None,
@@ -120,7 +113,7 @@ class Opening(Closing):
         now: int,
         current: Context,
     ) -> Operation:
-        """Open an operation that may have a span of its own, or whose place has to be looked for."""
+        """Return *value* as an open operation, with its span where it has one of its own."""
         inside = parent is not None and live.is_in(parent.body, current)
         context = current if inside else live.parent_context(None if parent is None else parent.body, current)
         late = None if parent is not None or parent_key is None else self.shared.ended.get(parent_key)
@@ -136,14 +129,6 @@ class Opening(Closing):
         if parent is not None:
             parent.children[key] = operation
         return operation
-
-    def _start_hidden(self, operation: Operation, parent: Operation, current: Context, called: Caller | None) -> None:
-        """Open what has no span of its own, in its parent's body: half of what happens in a graph."""
-        nearest = live.users_span(current)
-        operation.user_span = None if nearest is parent.span() else nearest
-        self._ask_who(operation, current)
-        self._open[operation.key] = parent.children[operation.key] = operation
-        operation.body = live.enter(operation, kind="chain", outer=current, called=called)
 
     def _is_new(self, key: Key) -> bool:
         """Say whether *key* is to be recorded; one that another handler reported first is remembered as repeated."""

@@ -76,11 +76,11 @@ class Recorder(Opening):
         if stream.first_content_ns is None and kind_of(chunk) == "content":
             stream.first_content_ns = now
 
-    def latest_chunks(self, key: Key | None) -> tuple[object, object]:
-        """Return the two chunks of a streamed answer that came last, the latest first; None for what never came."""
+    def latest_chunks(self, key: Key | None) -> tuple[object, ...]:
+        """Return the last two chunks of a streamed answer, the latest first; none where nothing was streamed."""
         operation = None if key is None else self._open.get(key)
         stream = None if operation is None else operation.stream
-        return (None, None) if stream is None else stream.latest
+        return () if stream is None else stream.latest
 
     def note(self, key: Key | None, fact: Fact) -> None:
         """Note what is learnt while an operation runs."""

@@ -90,6 +90,7 @@ class ModelParameters:
 class ModelCall:
     """One request to a model. ``tools`` are the tool definitions sent, as the framework sends them.
 
+    ``tools_sent`` are they as JSON, by which the same ones are known again; None where they are objects.
     ``decision`` names the agent's decision the call belongs to, where the framework says so: calls with one name share
     a step. None leaves that to ``steps.py``.
     """
@@ -101,6 +102,7 @@ class ModelCall:
     messages: tuple[object, ...] = field(default=(), repr=False)
     tools: tuple[object, ...] = field(default=(), repr=False)
     tool_names: frozenset[str] = frozenset()
+    tools_sent: bytes | None = field(default=None, repr=False)
     server_address: str | None = None
     server_port: int | None = None
     internal: bool = False
@@ -137,6 +139,7 @@ class RequestedTool:
 class ModelResult:
     """What the model answered; ``service_tier`` is the one that was used, in the provider's word.
 
+    ``messages`` are its answers as the framework gives them, each with why the model stopped, None where unknown.
     ``from_cache`` says that the model was not asked: an earlier answer was given again, which uses and costs nothing.
     """
 
@@ -144,7 +147,7 @@ class ModelResult:
     response_id: str | None = field(default=None, repr=False)
     finish_reasons: tuple[str, ...] = ()
     usage: Usage | None = None
-    messages: tuple[object, ...] = field(default=(), repr=False)
+    messages: tuple[tuple[object, str | None], ...] = field(default=(), repr=False)
     tool_calls: tuple[RequestedTool, ...] = field(default=(), repr=False)
     output_chars: int = 0
     service_tier: str | None = field(default=None, repr=False)

@@ -6,6 +6,7 @@ Nothing else in this package calls a span's mutators; ``live.py`` forwards what 
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import orjson
@@ -37,7 +38,7 @@ from agent_callbacks.recording.values import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from opentelemetry.context import Context
 
@@ -82,7 +83,8 @@ class SpanWriter(Cleaning):
         self.messages = MessageCache(
             reader, self._long, self.json, settings.max_attribute_bytes, counted=settings.count_tokens
         )
-        self._tool_sets: dict[tuple[int, int], str] = {}
+        # A run sends the same tools with each of its calls.
+        self._definitions = functools.lru_cache(_MAX_TOOL_SETS)(self._defined_in)
 
     def read(self, call: ModelCall, level: ContentLevel) -> list[Fragment]:
         """Return the messages of *call*, as JSON if *level* lets them through."""
@@ -213,24 +215,18 @@ class SpanWriter(Cleaning):
         if missing:
             found[keys.CONTENT_DROPPED_BYTES] = missing
         if call.tools:
-            found[keys.TOOL_DEFINITIONS] = self._tool_definitions(call.tools)
+            sent = call.tools_sent
+            found[keys.TOOL_DEFINITIONS] = self._defined(call.tools) if sent is None else self._definitions(sent)
         if self._openinference:
             found.update(openinference.input_messages(text))
         return found
 
-    def _tool_definitions(self, tools: tuple[object, ...]) -> str:
-        """Return *tools* as JSON; a run sends the same ones with each of its calls."""
-        try:
-            raw = orjson.dumps(tools)
-        except (TypeError, ValueError):
-            return self.json([self.messages.definition(tool) for tool in tools])
-        key = (len(raw), hash(raw))
-        known = self._tool_sets.get(key)
-        if known is None:
-            if len(self._tool_sets) >= _MAX_TOOL_SETS:
-                self._tool_sets.clear()
-            known = self._tool_sets[key] = self.json([self.messages.definition(tool) for tool in tools])
-        return known
+    def _defined_in(self, sent: bytes) -> str:
+        return self._defined(orjson.loads(sent))
+
+    def _defined(self, tools: Iterable[object]) -> str:
+        """Return the definitions of *tools* as JSON."""
+        return self.json([self.messages.definition(tool) for tool in tools])
 
     def _state(self, state: object, *, last: bool) -> str:
         """Return an agent's input or output as JSON, of its messages only the last one where *last* says so.
@@ -410,7 +406,7 @@ class SpanWriter(Cleaning):
         """Return what a model answered, with its messages if *content* is wanted."""
         found = attribute.model_result(value, self)
         if content and value.messages:
-            text, _ = joined([self.messages.output(message) for message in value.messages], self._room)
+            text, _ = joined([self.messages.output(*answer) for answer in value.messages], self._room)
             found[keys.OUTPUT_MESSAGES] = text
             if self._openinference:
                 found.update(openinference.output_messages(text))

@@ -52,7 +52,7 @@ def call(
     tags: object = None,
 ) -> ModelCall:
     """Return the call that a model's start callback describes."""
-    return extract.model_call("chat", serialized, messages, params, options, metadata, tags, EMPTY)
+    return extract.model_call("chat", serialized, messages, params, options, metadata, tags)
 
 
 def answered(
@@ -756,21 +756,18 @@ def test_text_completions():
         llm_output={"token_usage": {"prompt_tokens": 5, "completion_tokens": 6}, "model_name": "davinci"},
     )
 
-    assert ModelResult("davinci", None, ("length",), Usage(5, 6), (generation,), (), 2) == extract.model_result(result)
-    assert extract.output_message(generation) == {
-        "role": "assistant",
-        "parts": [{"type": "text", "content": "yo"}],
-        "finish_reason": "length",
-    }
+    expected = ModelResult("davinci", None, ("length",), Usage(5, 6), ((generation, "length"),), (), 2)
+    assert expected == extract.model_result(result)
+    assert {"role": "assistant", "parts": [{"type": "text", "content": "yo"}]} == extract.completion(generation)
 
 
-def test_output_message_says_why_it_ended():
-    """An output message carries the standard's reason, or says that none was given."""
+def test_each_answer_says_why_it_ended():
+    """An answer carries the standard's reason, or says that none was given."""
     known = ChatGeneration(message=AIMessage("x", response_metadata={"stop_reason": "max_tokens"}))
     unknown = ChatGeneration(message=AIMessage("x"))
+    found = extract.model_result(LLMResult(generations=[[known, unknown]]))
 
-    assert extract.output_message(known)["finish_reason"] == "length"
-    assert extract.output_message(unknown)["finish_reason"] == "unknown"
+    assert ((known, "length"), (unknown, None)) == found.messages
 
 
 def test_an_error_report_is_no_answer():
@@ -779,7 +776,7 @@ def test_an_error_report_is_no_answer():
     report = ChatGeneration(message=AIMessage("", response_metadata={"status_code": 500, "body": {"error": "x"}}))
     found = extract.model_result(LLMResult(generations=[[partial], [report]]))
 
-    assert ModelResult(messages=(partial,), output_chars=11) == found
+    assert ModelResult(messages=((partial, None),), output_chars=11) == found
 
 
 # --- chunks ----------------------------------------------------------------------------------------------------------
@@ -970,14 +967,14 @@ ODD = st.recursive(
 @given(odd=ODD, other=ODD)
 def test_no_value_makes_extraction_raise(odd, other):
     """Whatever a framework passes, each function answers."""
-    assert isinstance(extract.model_call("chat", odd, other, odd, other, odd, other, EMPTY), ModelCall)
+    assert isinstance(extract.model_call("chat", odd, other, odd, other, odd, other), ModelCall)
     assert isinstance(extract.model_result({"generations": [[odd], [other]], "llm_output": odd}), ModelResult)
     assert isinstance(
         extract.model_result({"generations": [[{"message": odd, "generation_info": other}]]}), ModelResult
     )
     assert isinstance(extract.message_parts({"role": "user", "content": odd, "tool_calls": other})["parts"], list)
     assert extract.message_chars({"content": odd}) >= 0
-    assert extract.output_message({"message": odd})["finish_reason"]
+    assert isinstance(extract.completion({"text": odd})["parts"], list)
     assert extract.first_chunk_kind(odd) in {"content", "other"}
     assert isinstance(extract.tool_result(odd), ToolResult)
     assert isinstance(extract.retrieval_result(odd).documents, tuple)
@@ -1000,7 +997,7 @@ def test_the_reader_notices_a_message_changed_in_place():
     assert before is again
     assert before is not reader.content(message)
     assert (reader.chars(message), reader.parts(message)["parts"][0]["content"]) == (5, "three")
-    assert reader.output(ChatGeneration(message=message))["finish_reason"] == "unknown"
+    assert message is reader.answer(ChatGeneration(message=message))
 
 
 def test_blocks_that_are_plain_text() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
 
 from agent_callbacks.langchain import extract
-from agent_callbacks.metadata import EMPTY
 from agent_callbacks.privacy.sanitizer import Sanitizer
 from agent_callbacks.reading import usage
 from agent_callbacks.recording.values import Usage
@@ -36,7 +36,7 @@ def test_langchains_counts_are_read() -> None:
 
 def call(params: dict[str, Any], options: dict[str, Any] | None = None) -> ModelCall:
     """Return a call with *params*."""
-    return extract.model_call("chat", None, [[]], params, options, {"ls_temperature": 0.5}, None, EMPTY)
+    return extract.model_call("chat", None, [[]], params, options, {"ls_temperature": 0.5}, None)
 
 
 @pytest.mark.parametrize("value", [1, 1.0, True, 0, 0.0, False, "1", [1], None])
@@ -67,8 +67,25 @@ TOOLS: tuple[tuple[Any, set[str]], ...] = (
 
 @pytest.mark.parametrize(("tool", "names"), TOOLS)
 def test_a_tool_is_known_by_its_name_in_any_shape(tool: Any, names: set[str]) -> None:
-    """The names under which a model may ask for a tool, in the shape read directly and in all the others."""
-    assert names == call({"tools": [tool]}).tool_names
+    """The names under which a model may ask for a tool, the first time and when they are known."""
+    for _ in range(2):
+        assert names == call({"tools": [tool]}).tool_names
+
+
+def test_tools_changed_in_place_are_other_tools() -> None:
+    """What is known of tools is known by what they say, not by the objects that say it."""
+    tool = {"name": "search"}
+    before = call({"tools": [tool]})
+    tool["name"] = "find"
+    after = call({"tools": [tool]})
+    assert ({"search"}, {"find"}) == (before.tool_names, after.tool_names)
+    assert (b'[{"name":"search"}]', b'[{"name":"find"}]') == (before.tools_sent, after.tools_sent)
+
+
+def test_tools_that_are_objects_are_read_each_time() -> None:
+    """Nothing stands for objects that have no JSON, so they are not taken for known ones."""
+    found = call({"tools": [SimpleNamespace(name="search")]})
+    assert ({"search"}, None) == (found.tool_names, found.tools_sent)
 
 
 VALUES: tuple[dict[str, Any], ...] = (

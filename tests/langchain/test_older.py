@@ -13,7 +13,6 @@ from agent_callbacks import AgentCallbackHandler
 from agent_callbacks.langchain import base, older
 from agent_callbacks.langchain import handler as handling
 from agent_callbacks.langchain.tool import tool_call
-from agent_callbacks.metadata import EMPTY
 
 if TYPE_CHECKING:
     from tests.conftest import Spans
@@ -104,7 +103,7 @@ async def test_an_async_call_is_told_whole(handler: AgentCallbackHandler, spans:
 
 def test_what_a_release_tells_is_believed() -> None:
     """An id that was told is taken, and arguments of which nothing was injected are as they were."""
-    given = ({"name": "look"}, None, {"query": "x"}, "x", "told", None, EMPTY)
+    given = ({"name": "look"}, None, {"query": "x"}, "x", "told", None, None)
     assert tool_call(*given) == older.tool_call(*given)
 
 

@@ -190,11 +190,11 @@ def test_a_message_changed_in_place_is_another() -> None:
 
 
 def test_a_completion_is_an_answer_too() -> None:
-    """A completion's text is shown as an assistant's message with its finish reason."""
-    expected = {"role": "assistant", "parts": [TEXT], "finish_reason": "stop"}
-    assert expected == Reader().output(("hi", "stop"))
+    """A completion's text is shown as an assistant's message; any other answer is a message already."""
+    assert Reader().answer("hi") is None
+    assert {"role": "assistant", "parts": [TEXT]} == Reader().output("hi")
     message = ChatMessage("hi", role="assistant")
-    assert {**expected, "finish_reason": "unknown"} == Reader().output((message, None))
+    assert message is Reader().answer(message)
 
 
 # --- usage, finish reasons, models -----------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
 import pytest
 from opentelemetry import metrics as metrics_api
 from opentelemetry import trace
@@ -256,7 +257,8 @@ def test_what_is_known_of_messages_and_tools_is_bounded(spans: Spans, monkeypatc
     said = [Text("one"), Text("two")]
     for _ in range(2):
         for text in said:
-            recorder.start("llm", None, ModelCall(messages=(text,), tools=({"name": str(text)},)))
+            tools = ({"name": str(text)},)
+            recorder.start("llm", None, ModelCall(messages=(text,), tools=tools, tools_sent=orjson.dumps(tools)))
             recorder.end("llm", ModelResult())
     found = [(span.attributes or {})[keys.INPUT_MESSAGES] for span in spans.finished()]
     assert found[:2] == found[2:]
