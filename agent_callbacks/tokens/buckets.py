@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["BUCKETS", "Buckets", "Estimate", "Reconciled", "apportioned", "cached", "reconciled", "shares"]
+__all__ = ["BUCKETS", "Buckets", "Estimate", "apportioned", "cached", "reconciled", "shares"]
 
 BUCKETS: Final = ("system_prompt", "tool_schemas", "history", "tool_outputs", "other")
 """The buckets, in the order of the fields of ``Buckets``."""
@@ -49,28 +49,29 @@ class Buckets(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """What a call was counted to send: ``text`` as encoded, ``format`` what its provider wraps around, as modelled."""
+    """What a call was counted to send: ``text`` as encoded, ``format`` what its provider wraps around, as modelled.
 
-    text: Buckets
-    format: Buckets = Buckets()
-
-
-class Reconciled(NamedTuple):
-    """Buckets that sum to what was reported.
-
-    ``ratio`` is reported over counted tokens, None where nothing was counted; ``mismatch`` says that it is outside 0.8
-    to 1.25.
+    ``whole`` is both together, ``total`` their sum: all that can be worked out before the provider's report is there.
     """
 
-    buckets: Buckets
-    ratio: float | None
-    mismatch: bool
+    text: Buckets
+    format: Buckets
+    whole: Buckets
+    total: int
+
+    @classmethod
+    def of(cls, text: Buckets, form: Buckets = Buckets()) -> Estimate:  # noqa: B008 - it cannot change
+        """Return the estimate of *text* with *form* around it."""
+        whole = text + form
+        return cls(text, form, whole, sum(whole))
 
 
 def reconciled(
     estimate: Estimate, reported: int, *, certain: bool = False, exact: bool = True, media: bool = False
-) -> Reconciled:
-    """Make *estimate* sum to *reported* exactly.
+) -> tuple[Buckets, bool]:
+    """Make *estimate* sum to *reported* exactly; return its buckets, and whether what was sent does not explain them.
+
+    That is so where the report is outside 0.8 to 1.25 times what was counted.
 
     Args:
         estimate: What was counted.
@@ -79,19 +80,21 @@ def reconciled(
         exact: Whether it was counted with an encoder at all.
         media: Whether images, audio or files were sent, which no text encoding counts.
     """
-    text, modelled = sum(estimate.text), sum(estimate.format)
-    counted = text + modelled
+    text, modelled, whole, counted = estimate
+    if reported == counted:
+        return whole, False
     if counted == 0:
-        return Reconciled(Buckets(other=reported), None, mismatch=reported > 0)
+        return Buckets(other=reported), True
     ratio = reported / counted
     lowest, highest = (LOWEST, HIGHEST) if exact else _ROUGHLY
     if reported > counted and (media or ratio > highest):
-        excess = Buckets(other=reported - counted)
-        return Reconciled(estimate.text + estimate.format + excess, ratio, mismatch=ratio > highest and not media)
-    room = reported - text
-    if certain and LOWEST * modelled <= room <= HIGHEST * modelled:
-        return Reconciled(estimate.text + _scaled(estimate.format, room), ratio, mismatch=False)
-    return Reconciled(_scaled(estimate.text + estimate.format, reported), ratio, mismatch=ratio < lowest)
+        return whole + Buckets(other=reported - counted), ratio > highest and not media
+    if certain:
+        around = sum(modelled)
+        room = reported - counted + around
+        if LOWEST * around <= room <= HIGHEST * around:
+            return text + _scaled(modelled, room), False
+    return _scaled(whole, reported), ratio < lowest
 
 
 def _scaled(buckets: Buckets, total: int) -> Buckets:
@@ -108,11 +111,14 @@ def apportioned(total: int, weights: Sequence[int]) -> tuple[int, ...]:
         return tuple(weights)
     if whole == 0:
         return (*(0 for _ in weights[1:]), total)
-    floors = [weight * total // whole for weight in weights]
-    # Equal remainders: the first bucket wins, so that the same input gives the same answer.
-    order = sorted(range(len(weights)), key=lambda place: -(weights[place] * total % whole))
-    for place in order[: total - sum(floors)]:
+    shares = [weight * total for weight in weights]
+    floors = [share // whole for share in shares]
+    remainders = [share % whole for share in shares]
+    for _ in range(total - sum(floors)):
+        # Equal remainders: the first bucket wins, so that the same input gives the same answer.
+        place = remainders.index(max(remainders))
         floors[place] += 1
+        remainders[place] = 0
     return tuple(floors)
 
 

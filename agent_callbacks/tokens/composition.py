@@ -6,13 +6,15 @@ provider's own count is there, is made to agree with it (``Composition.split``).
 
 from __future__ import annotations
 
+import itertools
+import operator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from agent_callbacks.tokens.buckets import BUCKETS, Buckets, Estimate, cached, reconciled
 from agent_callbacks.tokens.message import HISTORY, OTHER, TOOL_OUTPUTS, TOOL_SCHEMAS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from agent_callbacks.tokens.counter import Counter
     from agent_callbacks.tokens.message import Pieces
@@ -71,23 +73,16 @@ def roughly(bucket: int, tokens: int) -> Weight:
 
 
 class Composition(NamedTuple):
-    """What a call sends.
+    """What a call sends, ready to be split.
 
-    ``segments`` is (bucket, tokens) of the text in the order it is sent, ``text`` the same summed. ``messages`` and
-    ``names`` say how many there are in each bucket, ``last`` in which the last is: what the provider wraps around
-    depends on that, on the ``tools``, and on which of the ``formats`` it has, the likeliest first; ``totals`` is text
-    and wrapping together in each of these. ``exact`` says that the text was counted with an encoder, ``assumed`` that
-    it may not be the model's own, ``media`` that there is more than text.
+    ``segments`` is (bucket, tokens) of the text in the order it is sent. ``estimates`` is text and what the provider
+    wraps around, by their sum, in each form the provider may give them, the likeliest first. ``exact`` says that the
+    text was counted with an encoder, ``assumed`` that it may not be the model's own, ``media`` that there is more than
+    text.
     """
 
-    segments: tuple[tuple[int, int], ...]
-    text: Buckets
-    messages: Buckets
-    names: Buckets
-    last: int
-    tools: ToolWeight | None
-    formats: Sequence[Format]
-    totals: Sequence[int]
+    segments: Sequence[tuple[int, int]]
+    estimates: Mapping[int, Estimate]
     exact: bool
     assumed: bool
     media: bool
@@ -100,30 +95,22 @@ class Composition(NamedTuple):
             cache_read: Those read from a cache; None where nothing is reported.
         """
         if reported is None:
-            whole = self.text + self._wrapped(self.formats[0])
-            return Split(whole, None, _ESTIMATED, mismatch=False, assumed=self.assumed)
-        off = [abs(reported - total) for total in self.totals]
-        wrapped = self._wrapped(self.formats[off.index(min(off))])
-        found = reconciled(
-            Estimate(self.text, wrapped), reported,
-            certain=self.exact and not self.assumed, exact=self.exact, media=self.media,
-        )  # fmt: skip
+            likeliest = next(iter(self.estimates.values()))
+            return Split(likeliest.whole, None, _ESTIMATED, mismatch=False, assumed=self.assumed)
+        estimate = self.estimates.get(reported) or self._nearest(reported)
+        buckets, mismatch = reconciled(
+            estimate, reported, certain=self.exact and not self.assumed, exact=self.exact, media=self.media
+        )
         from_cache = None
         if cache_read is not None:
-            order = ((TOOL_SCHEMAS, wrapped.tool_schemas), *self.segments)
-            from_cache = cached(order, found.buckets, cache_read)
-        method = _RECONCILED if self.exact else _ESTIMATED
-        return Split(found.buckets, from_cache, method, found.mismatch, self.assumed)
+            order = ((TOOL_SCHEMAS, estimate.format.tool_schemas), *self.segments)
+            from_cache = cached(order, buckets, cache_read)
+        return Split(buckets, from_cache, _RECONCILED if self.exact else _ESTIMATED, mismatch, self.assumed)
 
-    def _wrapped(self, form: Format) -> Buckets:
-        """Return what is wrapped around the text in *form*."""
-        counts = [
-            form.message * here + form.name * named for here, named in zip(self.messages, self.names, strict=True)
-        ]
-        counts[self.last] += form.priming
-        if self.tools is not None:
-            counts[TOOL_SCHEMAS] += form.with_tools + getattr(self.tools, form.tools)
-        return Buckets(*counts)
+    def _nearest(self, reported: int) -> Estimate:
+        """Return the estimate that comes nearest to *reported*, the likeliest of those that come as near."""
+        offs = [abs(reported - total) for total in self.estimates]
+        return list(self.estimates.values())[offs.index(min(offs))]
 
 
 _RECONCILED: Final = "reconciled"
@@ -142,25 +129,34 @@ def composed(
         exact: Whether an encoder counted them.
         assumed: Whether that may not be the model's own.
     """
-    segments = tuple(_segments(weights))
+    segments = [
+        (bucket, sum([tokens for _, tokens in group]))
+        for bucket, group in itertools.groupby(_segments(weights), operator.itemgetter(0))
+    ]
     text, messages, names = ([0] * len(BUCKETS) for _ in range(3))
     for bucket, tokens in segments:
         text[bucket] += tokens
-    media = False
     for weight in weights:
         messages[weight.bucket] += 1
         names[weight.bucket] += weight.named
-        media = media or weight.media
     last = weights[-1].bucket if weights else OTHER
-    counts = Buckets(*text), Buckets(*messages), Buckets(*names)
-    totals = [sum(text) + _around(form, len(weights), sum(names), tools) for form in formats]
-    return Composition(segments, *counts, last, tools, formats, totals, exact, assumed, media)
+    counted = Buckets(*text)
+    estimates: dict[int, Estimate] = {}
+    for form in formats:
+        estimate = Estimate.of(counted, _wrapped(form, messages, names, last, tools))
+        estimates.setdefault(estimate.total, estimate)
+    return Composition(segments, estimates, exact, assumed, any([weight.media for weight in weights]))
 
 
-def _around(form: Format, messages: int, names: int, tools: ToolWeight | None) -> int:
-    """Return how many tokens *form* wraps around."""
-    tokens = form.message * messages + form.name * names + form.priming
-    return tokens if tools is None else tokens + form.with_tools + int(getattr(tools, form.tools))
+def _wrapped(
+    form: Format, messages: Sequence[int], names: Sequence[int], last: int, tools: ToolWeight | None
+) -> Buckets:
+    """Return what is wrapped around the text in *form*: *messages* and *names* in each bucket, the *last* one's."""
+    counts = [form.message * here + form.name * named for here, named in zip(messages, names, strict=True)]
+    counts[last] += form.priming
+    if tools is not None:
+        counts[TOOL_SCHEMAS] += form.with_tools + getattr(tools, form.tools)
+    return Buckets(*counts)
 
 
 def _segments(weights: Sequence[Weight]) -> Iterator[tuple[int, int]]:
