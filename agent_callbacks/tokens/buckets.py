@@ -8,6 +8,7 @@ another kind (images, a provider's hidden instructions): it goes to ``other`` an
 
 from __future__ import annotations
 
+import itertools
 import operator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -45,25 +46,14 @@ class Buckets(NamedTuple):
 
     def __add__(self, more: Buckets) -> Buckets:  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride]
         """Return the sums, bucket by bucket; nobody wants them one after the other."""
-        return Buckets._make(map(operator.add, self, more))
+        return Buckets(*map(operator.add, self, more))
 
 
 class Estimate(NamedTuple):
-    """What a call was counted to send: ``text`` as encoded, ``format`` what its provider wraps around, as modelled.
-
-    ``whole`` is both together, ``total`` their sum: all that can be worked out before the provider's report is there.
-    """
+    """What a call was counted to send: ``text`` as encoded, ``format`` what its provider wraps around, as modelled."""
 
     text: Buckets
-    format: Buckets
-    whole: Buckets
-    total: int
-
-    @classmethod
-    def of(cls, text: Buckets, form: Buckets = Buckets()) -> Estimate:  # noqa: B008 - it cannot change
-        """Return the estimate of *text* with *form* around it."""
-        whole = text + form
-        return cls(text, form, whole, sum(whole))
+    format: Buckets = Buckets()
 
 
 def reconciled(
@@ -80,21 +70,21 @@ def reconciled(
         exact: Whether it was counted with an encoder at all.
         media: Whether images, audio or files were sent, which no text encoding counts.
     """
-    text, modelled, whole, counted = estimate
+    text, modelled = estimate
+    around = sum(modelled)
+    counted = sum(text) + around
     if reported == counted:
-        return whole, False
+        return text + modelled, False
     if counted == 0:
         return Buckets(other=reported), True
     ratio = reported / counted
     lowest, highest = (LOWEST, HIGHEST) if exact else _ROUGHLY
     if reported > counted and (media or ratio > highest):
-        return whole + Buckets(other=reported - counted), ratio > highest and not media
-    if certain:
-        around = sum(modelled)
-        room = reported - counted + around
-        if LOWEST * around <= room <= HIGHEST * around:
-            return text + _scaled(modelled, room), False
-    return _scaled(whole, reported), ratio < lowest
+        return text + modelled + Buckets(other=reported - counted), ratio > highest and not media
+    room = reported - counted + around
+    if certain and LOWEST * around <= room <= HIGHEST * around:
+        return text + _scaled(modelled, room), False
+    return _scaled(text + modelled, reported), ratio < lowest
 
 
 def _scaled(buckets: Buckets, total: int) -> Buckets:
@@ -111,9 +101,12 @@ def apportioned(total: int, weights: Sequence[int]) -> tuple[int, ...]:
         return tuple(weights)
     if whole == 0:
         return (*(0 for _ in weights[1:]), total)
-    shares = [weight * total for weight in weights]
-    floors = [share // whole for share in shares]
-    remainders = [share % whole for share in shares]
+    floors: list[int] = []
+    remainders: list[int] = []
+    for weight in weights:
+        floor, remainder = divmod(weight * total, whole)
+        floors.append(floor)
+        remainders.append(remainder)
     for _ in range(total - sum(floors)):
         # Equal remainders: the first bucket wins, so that the same input gives the same answer.
         place = remainders.index(max(remainders))
@@ -132,19 +125,18 @@ def cached(segments: Iterable[tuple[int, int]], buckets: Buckets, cache_read: in
     """
     left = min(cache_read, buckets.total)
     room = list(buckets)
-    taken = [0] * len(room)
-    for place, tokens in segments:
-        share = min(left, tokens, room[place])
-        taken[place] += share
-        room[place] -= share
+    # Behind the segments: what counting and report disagree on.
+    for place, tokens in itertools.chain(segments, enumerate(buckets)):
+        # min() would take as long as all the rest, and a long history has many messages.
+        share = tokens if tokens < left else left  # noqa: FURB136
+        free = room[place]
+        if share > free:  # noqa: PLR1730
+            share = free
+        room[place] = free - share
         left -= share
         if not left:
             break
-    for place, free in enumerate(room):  # what counting and report disagree on
-        share = min(left, free)
-        taken[place] += share
-        left -= share
-    return Buckets(*taken)
+    return Buckets(*map(operator.sub, buckets, room))
 
 
 def shares(buckets: Buckets) -> tuple[float, ...]:

@@ -6,15 +6,13 @@ provider's own count is there, is made to agree with it (``Composition.split``).
 
 from __future__ import annotations
 
-import itertools
-import operator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from agent_callbacks.tokens.buckets import BUCKETS, Buckets, Estimate, cached, reconciled
 from agent_callbacks.tokens.message import HISTORY, OTHER, TOOL_OUTPUTS, TOOL_SCHEMAS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from agent_callbacks.tokens.counter import Counter
     from agent_callbacks.tokens.message import Pieces
@@ -75,14 +73,14 @@ def roughly(bucket: int, tokens: int) -> Weight:
 class Composition(NamedTuple):
     """What a call sends, ready to be split.
 
-    ``segments`` is (bucket, tokens) of the text in the order it is sent. ``estimates`` is text and what the provider
-    wraps around, by their sum, in each form the provider may give them, the likeliest first. ``exact`` says that the
-    text was counted with an encoder, ``assumed`` that it may not be the model's own, ``media`` that there is more than
-    text.
+    ``segments`` is (bucket, tokens) of the ``text`` in the order it is sent. ``formats`` is what the provider wraps
+    around, in each form it may have, by the sum of both, the likeliest first. ``exact`` says that the text was counted
+    with an encoder, ``assumed`` that it may not be the model's own, ``media`` that there is more than text.
     """
 
     segments: Sequence[tuple[int, int]]
-    estimates: Mapping[int, Estimate]
+    text: Buckets
+    formats: Mapping[int, Buckets]
     exact: bool
     assumed: bool
     media: bool
@@ -94,23 +92,20 @@ class Composition(NamedTuple):
             reported: Input tokens, those read from a cache included; None where nothing is reported.
             cache_read: Those read from a cache; None where nothing is reported.
         """
+        formats = self.formats
         if reported is None:
-            likeliest = next(iter(self.estimates.values()))
-            return Split(likeliest.whole, None, _ESTIMATED, mismatch=False, assumed=self.assumed)
-        estimate = self.estimates.get(reported) or self._nearest(reported)
+            whole = self.text + next(iter(formats.values()))
+            return Split(whole, None, _ESTIMATED, mismatch=False, assumed=self.assumed)
+        total = reported if reported in formats else min(formats, key=lambda total: abs(reported - total))
+        wrapped = formats[total]
         buckets, mismatch = reconciled(
-            estimate, reported, certain=self.exact and not self.assumed, exact=self.exact, media=self.media
-        )
+            Estimate(self.text, wrapped), reported,
+            certain=self.exact and not self.assumed, exact=self.exact, media=self.media,
+        )  # fmt: skip
         from_cache = None
         if cache_read is not None:
-            order = ((TOOL_SCHEMAS, estimate.format.tool_schemas), *self.segments)
-            from_cache = cached(order, buckets, cache_read)
+            from_cache = cached(((TOOL_SCHEMAS, wrapped.tool_schemas), *self.segments), buckets, cache_read)
         return Split(buckets, from_cache, _RECONCILED if self.exact else _ESTIMATED, mismatch, self.assumed)
-
-    def _nearest(self, reported: int) -> Estimate:
-        """Return the estimate that comes nearest to *reported*, the likeliest of those that come as near."""
-        offs = [abs(reported - total) for total in self.estimates]
-        return list(self.estimates.values())[offs.index(min(offs))]
 
 
 _RECONCILED: Final = "reconciled"
@@ -129,23 +124,27 @@ def composed(
         exact: Whether an encoder counted them.
         assumed: Whether that may not be the model's own.
     """
-    segments = [
-        (bucket, sum([tokens for _, tokens in group]))
-        for bucket, group in itertools.groupby(_segments(weights), operator.itemgetter(0))
-    ]
+    segments: list[tuple[int, int]] = []
     text, messages, names = ([0] * len(BUCKETS) for _ in range(3))
-    for bucket, tokens in segments:
-        text[bucket] += tokens
+    acting = media = False
     for weight in weights:
+        # In ReAct a user's message that answers an action is what a tool gave back.
+        observed = acting and weight.observes
+        for bucket, tokens in weight.segments:
+            at = TOOL_OUTPUTS if observed else bucket
+            segments.append((at, tokens))
+            text[at] += tokens
         messages[weight.bucket] += 1
         names[weight.bucket] += weight.named
+        acting = weight.acts
+        media = media or weight.media
     last = weights[-1].bucket if weights else OTHER
-    counted = Buckets(*text)
-    estimates: dict[int, Estimate] = {}
+    size = sum(text)
+    wrapped: dict[int, Buckets] = {}
     for form in formats:
-        estimate = Estimate.of(counted, _wrapped(form, messages, names, last, tools))
-        estimates.setdefault(estimate.total, estimate)
-    return Composition(segments, estimates, exact, assumed, any([weight.media for weight in weights]))
+        around = _wrapped(form, messages, names, last, tools)
+        wrapped.setdefault(size + sum(around), around)
+    return Composition(segments, Buckets(*text), wrapped, exact, assumed, media)
 
 
 def _wrapped(
@@ -157,14 +156,3 @@ def _wrapped(
     if tools is not None:
         counts[TOOL_SCHEMAS] += form.with_tools + getattr(tools, form.tools)
     return Buckets(*counts)
-
-
-def _segments(weights: Sequence[Weight]) -> Iterator[tuple[int, int]]:
-    """Yield all segments; in ReAct a user's message that answers an action is what a tool gave back."""
-    acting = False
-    for weight in weights:
-        if acting and weight.observes:
-            yield from ((TOOL_OUTPUTS, tokens) for _, tokens in weight.segments)
-        else:
-            yield from weight.segments
-        acting = weight.acts
