@@ -56,8 +56,10 @@ class Sent:
         """What they are; None where no call was split. One that was not is in ``other``."""
         if not self._splits:
             return None
-        *counts, other = map(sum, zip(*self._splits, strict=True))
-        return Buckets(*counts, other=other + self._unsplit)
+        if len(self._splits) == 1 and not self._unsplit:  # nearly every step
+            return self._splits[0]
+        counts = [sum(column) for column in zip(*self._splits, strict=True)]
+        return Buckets(*counts) + Buckets(other=self._unsplit)
 
     def attributes(self, names: Sequence[str]) -> Attributes:
         """Return the buckets under *names*, and how they were found."""

@@ -96,8 +96,7 @@ class Composition(NamedTuple):
         if reported is None:
             whole = self.text + next(iter(formats.values()))
             return Split(whole, None, _ESTIMATED, mismatch=False, assumed=self.assumed)
-        total = reported if reported in formats else min(formats, key=lambda total: abs(reported - total))
-        wrapped = formats[total]
+        wrapped = formats.get(reported) or formats[min(formats, key=lambda total: abs(reported - total))]
         buckets, mismatch = reconciled(
             Estimate(self.text, wrapped), reported,
             certain=self.exact and not self.assumed, exact=self.exact, media=self.media,
