@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol
 
 import orjson
 
@@ -49,9 +49,14 @@ class _Job(Protocol):
 
 
 class Count:
-    """The count of one model call's input."""
+    """The count of one model call's input.
 
-    __slots__ = ("_assumed", "_call", "_counter", "_done", "_found", "_fragments", "_messages", "_new", "_owner")
+    The worker does all of it, down to reading the messages: the framework leaves them as they are while the model
+    answers, and what somebody changes in that time is counted as one of both. No sum depends on it, and a message that
+    holds something else is known as another one from then on.
+    """
+
+    __slots__ = ("_call", "_done", "_found", "_fragments", "_messages", "_owner")
 
     def __init__(self, owner: Guarded, call: ModelCall, fragments: Sequence[Fragment], messages: MessageCache) -> None:
         """Prepare to count *call*, whose messages are *fragments*; *messages* understands them."""
@@ -59,19 +64,11 @@ class Count:
         self._call = call
         self._fragments = fragments
         self._messages = messages
-        self._counter, self._assumed = counter_of(call.model)
-        self._new: list[tuple[Fragment, Mapping[str, object]]] = []
         self._found: Composition | None = None
         self._done = threading.Lock()
 
     def begin(self) -> None:
         """Let the worker count."""
-        counter = self._counter
-        self._new = [
-            (fragment, self._messages.shape(message, fragment))
-            for message, fragment in zip(self._call.messages, self._fragments, strict=True)
-            if fragment.weight is None or fragment.weight.counter is not counter
-        ]
         self._done.acquire()
         _worker.submit(self)
 
@@ -81,19 +78,16 @@ class Count:
         self._done.release()
 
     def _counted(self) -> Composition:
-        counter = self._counter
-        for fragment, shape in self._new:
-            fragment.weight = weighed(pieces(shape), counter)
-        tools = self._call.tools
-        return self._composed(
-            [cast("Weight", fragment.weight) for fragment in self._fragments],
-            _tool_weight(tools, counter, self._messages) if tools else None,
-            exact=counter.exact,
-        )
-
-    def _composed(self, weights: Sequence[Weight], tools: ToolWeight | None, *, exact: bool) -> Composition:
-        forms = formats(self._call.provider, known=not self._assumed)
-        return composed(weights, tools, forms, exact=exact, assumed=self._assumed)
+        call = self._call
+        counter, assumed = counter_of(call.model)
+        weights: list[Weight] = []
+        for message, fragment in zip(call.messages, self._fragments, strict=True):
+            weight = fragment.weight
+            if weight is None or weight.counter is not counter:
+                weight = fragment.weight = weighed(pieces(self._messages.shape(message, fragment)), counter)
+            weights.append(weight)
+        tools = _tool_weight(call.tools, counter, self._messages) if call.tools else None
+        return _composed(call, weights, tools, exact=counter.exact, assumed=assumed)
 
     def take(self) -> Composition:
         """Return what was counted, waiting for it at most 15 ms; what is not ready is estimated."""
@@ -104,19 +98,27 @@ class Count:
 
     def _estimated(self) -> Composition:
         """Return what can be said without reading the text: from the messages' lengths and roles."""
-        shapes = {id(fragment): shape for fragment, shape in self._new}
+        call = self._call
         weights = [
-            fragment.weight or roughly(bucket_of(shapes[id(fragment)]), estimate(fragment.chars))
-            for fragment in self._fragments
+            fragment.weight or roughly(bucket_of(self._messages.shape(message, fragment)), estimate(fragment.chars))
+            for message, fragment in zip(call.messages, self._fragments, strict=True)
         ]
-        tools = self._call.tools
-        if not tools:
-            return self._composed(weights, None, exact=False)
-        sent = _serialized(tools)
-        if sent is None:
-            sent = json_schemas([self._messages.definition(tool) for tool in tools]).encode()
-        size = estimate(len(sent))
-        return self._composed(weights, ToolWeight(size, size, size), exact=False)
+        _, assumed = counter_of(call.model)
+        tools: ToolWeight | None = None
+        if call.tools:
+            sent = _serialized(call.tools)
+            if sent is None:
+                sent = json_schemas([self._messages.definition(tool) for tool in call.tools]).encode()
+            size = estimate(len(sent))
+            tools = ToolWeight(size, size, size)
+        return _composed(call, weights, tools, exact=False, assumed=assumed)
+
+
+def _composed(
+    call: ModelCall, weights: Sequence[Weight], tools: ToolWeight | None, *, exact: bool, assumed: bool
+) -> Composition:
+    forms = formats(call.provider, known=not assumed)
+    return composed(weights, tools, forms, exact=exact, assumed=assumed)
 
 
 def _serialized(tools: tuple[object, ...]) -> bytes | None:

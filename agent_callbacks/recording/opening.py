@@ -205,7 +205,7 @@ class Opening(Closing):
         fragments = self.writer.read(value, operation.level)
         operation.prompt_chars = sum([fragment.chars for fragment in fragments])
         if self.settings.count_tokens:
-            operation.count = attempted(self, None, Count, self, value, fragments, self.writer.messages)
+            operation.count = Count(self, value, fragments, self.writer.messages)
         return _unsaid(fragments, agent) if self.settings.history == "delta" else fragments
 
     def _place_agent(self, operation: Operation, value: AgentRun, context: Context, late: SpanContext | None) -> None:

@@ -26,36 +26,46 @@ Alert = tuple[str, "Attributes"]
 class Sent:
     """The input tokens of some model calls together: ``input`` all of them, ``cached`` those read from a cache.
 
-    ``buckets`` is None before a call was split; what was not split then is in ``other``.
+    The buckets of the calls are added up when they are asked for.
     """
 
-    __slots__ = ("buckets", "cached", "input", "method")
+    __slots__ = ("_splits", "_unsplit", "cached", "input", "method")
 
     def __init__(self) -> None:
         """Begin with nothing sent."""
         self.input = 0
-        self.buckets: Buckets | None = None
         self.cached: int | None = None
         self.method: str | None = None
+        self._splits: list[Buckets] = []
+        self._unsplit = 0
 
     def add(self, given: int, cached: int | None, split: Split | None, method: str) -> None:
         """Add a call of *given* input tokens, *cached* of them from a cache, that are what *split* says."""
-        if split is not None and self.method is None:
-            self.buckets = split.buckets
-        elif split is not None or self.buckets is not None:
-            before = Buckets(other=self.input) if self.buckets is None else self.buckets
-            self.buckets = before + (Buckets(other=given) if split is None else split.buckets)
         self.input += given
+        if split is None:
+            self._unsplit += given
+        else:
+            self._splits.append(split.buckets)
         if cached is not None:
             self.cached = (self.cached or 0) + cached
         if self.method is None or (method is not self.method and _WEAKER[method] > _WEAKER[self.method]):
             self.method = method
 
+    @property
+    def buckets(self) -> Buckets | None:
+        """What they are; None where no call was split. One that was not is in ``other``."""
+        if not self._splits:
+            return None
+        if len(self._splits) == 1 and not self._unsplit:  # nearly every step
+            return self._splits[0]
+        counts = [sum(column) for column in zip(*self._splits, strict=True)]
+        return Buckets(*counts) + Buckets(other=self._unsplit)
+
     def attributes(self, names: Sequence[str]) -> Attributes:
         """Return the buckets under *names*, and how they were found."""
         found: Attributes = {} if self.method is None else {keys.TOKENS_METHOD: self.method}
-        if self.buckets is not None:
-            found.update(zip(names, self.buckets, strict=True))
+        if (buckets := self.buckets) is not None:
+            found.update(zip(names, buckets, strict=True))
         return found
 
 

@@ -8,13 +8,14 @@ another kind (images, a provider's hidden instructions): it goes to ``other`` an
 
 from __future__ import annotations
 
+import itertools
 import operator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["BUCKETS", "Buckets", "Estimate", "Reconciled", "apportioned", "cached", "reconciled", "shares"]
+__all__ = ["BUCKETS", "Buckets", "Estimate", "apportioned", "cached", "reconciled", "shares"]
 
 BUCKETS: Final = ("system_prompt", "tool_schemas", "history", "tool_outputs", "other")
 """The buckets, in the order of the fields of ``Buckets``."""
@@ -45,7 +46,7 @@ class Buckets(NamedTuple):
 
     def __add__(self, more: Buckets) -> Buckets:  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride]
         """Return the sums, bucket by bucket; nobody wants them one after the other."""
-        return Buckets._make(map(operator.add, self, more))
+        return Buckets(*map(operator.add, self, more))
 
 
 class Estimate(NamedTuple):
@@ -55,22 +56,12 @@ class Estimate(NamedTuple):
     format: Buckets = Buckets()
 
 
-class Reconciled(NamedTuple):
-    """Buckets that sum to what was reported.
-
-    ``ratio`` is reported over counted tokens, None where nothing was counted; ``mismatch`` says that it is outside 0.8
-    to 1.25.
-    """
-
-    buckets: Buckets
-    ratio: float | None
-    mismatch: bool
-
-
 def reconciled(
     estimate: Estimate, reported: int, *, certain: bool = False, exact: bool = True, media: bool = False
-) -> Reconciled:
-    """Make *estimate* sum to *reported* exactly.
+) -> tuple[Buckets, bool]:
+    """Make *estimate* sum to *reported* exactly; return its buckets, and whether what was sent does not explain them.
+
+    That is so where the report is outside 0.8 to 1.25 times what was counted.
 
     Args:
         estimate: What was counted.
@@ -79,19 +70,21 @@ def reconciled(
         exact: Whether it was counted with an encoder at all.
         media: Whether images, audio or files were sent, which no text encoding counts.
     """
-    text, modelled = sum(estimate.text), sum(estimate.format)
-    counted = text + modelled
+    text, modelled = estimate
+    around = sum(modelled)
+    counted = sum(text) + around
+    if reported == counted:
+        return text + modelled, False
     if counted == 0:
-        return Reconciled(Buckets(other=reported), None, mismatch=reported > 0)
+        return Buckets(other=reported), True
     ratio = reported / counted
     lowest, highest = (LOWEST, HIGHEST) if exact else _ROUGHLY
     if reported > counted and (media or ratio > highest):
-        excess = Buckets(other=reported - counted)
-        return Reconciled(estimate.text + estimate.format + excess, ratio, mismatch=ratio > highest and not media)
-    room = reported - text
-    if certain and LOWEST * modelled <= room <= HIGHEST * modelled:
-        return Reconciled(estimate.text + _scaled(estimate.format, room), ratio, mismatch=False)
-    return Reconciled(_scaled(estimate.text + estimate.format, reported), ratio, mismatch=ratio < lowest)
+        return text + modelled + Buckets(other=reported - counted), ratio > highest and not media
+    room = reported - counted + around
+    if certain and LOWEST * around <= room <= HIGHEST * around:
+        return text + _scaled(modelled, room), False
+    return _scaled(text + modelled, reported), ratio < lowest
 
 
 def _scaled(buckets: Buckets, total: int) -> Buckets:
@@ -108,11 +101,17 @@ def apportioned(total: int, weights: Sequence[int]) -> tuple[int, ...]:
         return tuple(weights)
     if whole == 0:
         return (*(0 for _ in weights[1:]), total)
-    floors = [weight * total // whole for weight in weights]
-    # Equal remainders: the first bucket wins, so that the same input gives the same answer.
-    order = sorted(range(len(weights)), key=lambda place: -(weights[place] * total % whole))
-    for place in order[: total - sum(floors)]:
+    floors: list[int] = []
+    remainders: list[int] = []
+    for weight in weights:
+        floor, remainder = divmod(weight * total, whole)
+        floors.append(floor)
+        remainders.append(remainder)
+    for _ in range(total - sum(floors)):
+        # Equal remainders: the first bucket wins, so that the same input gives the same answer.
+        place = remainders.index(max(remainders))
         floors[place] += 1
+        remainders[place] = 0
     return tuple(floors)
 
 
@@ -126,19 +125,18 @@ def cached(segments: Iterable[tuple[int, int]], buckets: Buckets, cache_read: in
     """
     left = min(cache_read, buckets.total)
     room = list(buckets)
-    taken = [0] * len(room)
-    for place, tokens in segments:
-        share = min(left, tokens, room[place])
-        taken[place] += share
-        room[place] -= share
+    # Behind the segments: what counting and report disagree on.
+    for place, tokens in itertools.chain(segments, enumerate(buckets)):
+        # min() would take as long as all the rest, and a long history has many messages.
+        share = tokens if tokens < left else left  # noqa: FURB136
+        free = room[place]
+        if share > free:  # noqa: PLR1730
+            share = free
+        room[place] = free - share
         left -= share
         if not left:
             break
-    for place, free in enumerate(room):  # what counting and report disagree on
-        share = min(left, free)
-        taken[place] += share
-        left -= share
-    return Buckets(*taken)
+    return Buckets(*map(operator.sub, buckets, room))
 
 
 def shares(buckets: Buckets) -> tuple[float, ...]:

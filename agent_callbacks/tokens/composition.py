@@ -12,7 +12,7 @@ from agent_callbacks.tokens.buckets import BUCKETS, Buckets, Estimate, cached, r
 from agent_callbacks.tokens.message import HISTORY, OTHER, TOOL_OUTPUTS, TOOL_SCHEMAS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping, Sequence
 
     from agent_callbacks.tokens.counter import Counter
     from agent_callbacks.tokens.message import Pieces
@@ -71,23 +71,16 @@ def roughly(bucket: int, tokens: int) -> Weight:
 
 
 class Composition(NamedTuple):
-    """What a call sends.
+    """What a call sends, ready to be split.
 
-    ``segments`` is (bucket, tokens) of the text in the order it is sent, ``text`` the same summed. ``messages`` and
-    ``names`` say how many there are in each bucket, ``last`` in which the last is: what the provider wraps around
-    depends on that, on the ``tools``, and on which of the ``formats`` it has, the likeliest first; ``totals`` is text
-    and wrapping together in each of these. ``exact`` says that the text was counted with an encoder, ``assumed`` that
-    it may not be the model's own, ``media`` that there is more than text.
+    ``segments`` is (bucket, tokens) of the ``text`` in the order it is sent. ``formats`` is what the provider wraps
+    around, in each form it may have, by the sum of both, the likeliest first. ``exact`` says that the text was counted
+    with an encoder, ``assumed`` that it may not be the model's own, ``media`` that there is more than text.
     """
 
-    segments: tuple[tuple[int, int], ...]
+    segments: Sequence[tuple[int, int]]
     text: Buckets
-    messages: Buckets
-    names: Buckets
-    last: int
-    tools: ToolWeight | None
-    formats: Sequence[Format]
-    totals: Sequence[int]
+    formats: Mapping[int, Buckets]
     exact: bool
     assumed: bool
     media: bool
@@ -99,31 +92,19 @@ class Composition(NamedTuple):
             reported: Input tokens, those read from a cache included; None where nothing is reported.
             cache_read: Those read from a cache; None where nothing is reported.
         """
+        formats = self.formats
         if reported is None:
-            whole = self.text + self._wrapped(self.formats[0])
+            whole = self.text + next(iter(formats.values()))
             return Split(whole, None, _ESTIMATED, mismatch=False, assumed=self.assumed)
-        off = [abs(reported - total) for total in self.totals]
-        wrapped = self._wrapped(self.formats[off.index(min(off))])
-        found = reconciled(
+        wrapped = formats.get(reported) or formats[min(formats, key=lambda total: abs(reported - total))]
+        buckets, mismatch = reconciled(
             Estimate(self.text, wrapped), reported,
             certain=self.exact and not self.assumed, exact=self.exact, media=self.media,
         )  # fmt: skip
         from_cache = None
         if cache_read is not None:
-            order = ((TOOL_SCHEMAS, wrapped.tool_schemas), *self.segments)
-            from_cache = cached(order, found.buckets, cache_read)
-        method = _RECONCILED if self.exact else _ESTIMATED
-        return Split(found.buckets, from_cache, method, found.mismatch, self.assumed)
-
-    def _wrapped(self, form: Format) -> Buckets:
-        """Return what is wrapped around the text in *form*."""
-        counts = [
-            form.message * here + form.name * named for here, named in zip(self.messages, self.names, strict=True)
-        ]
-        counts[self.last] += form.priming
-        if self.tools is not None:
-            counts[TOOL_SCHEMAS] += form.with_tools + getattr(self.tools, form.tools)
-        return Buckets(*counts)
+            from_cache = cached(((TOOL_SCHEMAS, wrapped.tool_schemas), *self.segments), buckets, cache_read)
+        return Split(buckets, from_cache, _RECONCILED if self.exact else _ESTIMATED, mismatch, self.assumed)
 
 
 _RECONCILED: Final = "reconciled"
@@ -142,33 +123,35 @@ def composed(
         exact: Whether an encoder counted them.
         assumed: Whether that may not be the model's own.
     """
-    segments = tuple(_segments(weights))
+    segments: list[tuple[int, int]] = []
     text, messages, names = ([0] * len(BUCKETS) for _ in range(3))
-    for bucket, tokens in segments:
-        text[bucket] += tokens
-    media = False
+    acting = media = False
     for weight in weights:
+        # In ReAct a user's message that answers an action is what a tool gave back.
+        observed = acting and weight.observes
+        for bucket, tokens in weight.segments:
+            at = TOOL_OUTPUTS if observed else bucket
+            segments.append((at, tokens))
+            text[at] += tokens
         messages[weight.bucket] += 1
         names[weight.bucket] += weight.named
+        acting = weight.acts
         media = media or weight.media
     last = weights[-1].bucket if weights else OTHER
-    counts = Buckets(*text), Buckets(*messages), Buckets(*names)
-    totals = [sum(text) + _around(form, len(weights), sum(names), tools) for form in formats]
-    return Composition(segments, *counts, last, tools, formats, totals, exact, assumed, media)
+    size = sum(text)
+    wrapped: dict[int, Buckets] = {}
+    for form in formats:
+        around = _wrapped(form, messages, names, last, tools)
+        wrapped.setdefault(size + sum(around), around)
+    return Composition(segments, Buckets(*text), wrapped, exact, assumed, media)
 
 
-def _around(form: Format, messages: int, names: int, tools: ToolWeight | None) -> int:
-    """Return how many tokens *form* wraps around."""
-    tokens = form.message * messages + form.name * names + form.priming
-    return tokens if tools is None else tokens + form.with_tools + int(getattr(tools, form.tools))
-
-
-def _segments(weights: Sequence[Weight]) -> Iterator[tuple[int, int]]:
-    """Yield all segments; in ReAct a user's message that answers an action is what a tool gave back."""
-    acting = False
-    for weight in weights:
-        if acting and weight.observes:
-            yield from ((TOOL_OUTPUTS, tokens) for _, tokens in weight.segments)
-        else:
-            yield from weight.segments
-        acting = weight.acts
+def _wrapped(
+    form: Format, messages: Sequence[int], names: Sequence[int], last: int, tools: ToolWeight | None
+) -> Buckets:
+    """Return what is wrapped around the text in *form*: *messages* and *names* in each bucket, the *last* one's."""
+    counts = [form.message * here + form.name * named for here, named in zip(messages, names, strict=True)]
+    counts[last] += form.priming
+    if tools is not None:
+        counts[TOOL_SCHEMAS] += form.with_tools + getattr(tools, form.tools)
+    return Buckets(*counts)

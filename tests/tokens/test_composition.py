@@ -155,13 +155,13 @@ class TestReAct:
             text("user", "Observation: it was sent"),
         )
 
-        assert Buckets(history=11, tool_outputs=4) == found.text
+        assert Buckets(history=11, tool_outputs=4) == found.split(None, None).buckets
 
     def test_only_the_word(self):
         """A user's message that merely begins with the word is the user's."""
         found = sent(text("assistant", "What did you see?"), text("user", "Observation: a bird"))
 
-        assert Buckets(history=7) == found.text
+        assert Buckets(history=7) == found.split(None, None).buckets
 
     def test_users_text_about_it(self):
         """A user's text in which the word stands on a line of its own stays whole without actions."""
@@ -300,4 +300,6 @@ class TestSplit:
         """A message nobody has read yet counts by its role."""
         found = composed([roughly(TOOL_OUTPUTS, 7), roughly(HISTORY, 2)], None, BARE, exact=False, assumed=True)
 
-        assert (Buckets(history=2, tool_outputs=7), True) == (found.text, found.split(9, None).assumed)
+        split = found.split(9, None)
+
+        assert (Buckets(history=2, tool_outputs=7), True) == (split.buckets, split.assumed)
