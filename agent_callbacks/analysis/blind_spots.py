@@ -74,7 +74,7 @@ def _of_span(span: Span, placed: Map) -> Iterator[str]:
     tree = placed.tree
     if span.end_ns == 0:
         yield "unended"
-    if span in tree.orphans:
+    if span.span_id in tree.orphans:
         yield "orphans"
     parent = tree.parents.get(span.span_id)
     if parent is not None and (span.start_ns < parent.start_ns or tree.end(span) > tree.end(parent)):

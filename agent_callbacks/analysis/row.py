@@ -140,6 +140,9 @@ def totals(trace: Trace) -> Totals:
     for span in trace.spans:
         by_kind.setdefault(kind_of(span), []).append(span)
     models = by_kind.get("M", [])
+    walked = list(trace.walk())
+    failed = [_fate(span)[0] for span, _ in walked]
+    below = _counted_below(failed, _parents([len(path) for _, path in walked]))
     return Totals(
         steps=len(by_kind.get("S", [])),
         model_calls=len(models),
@@ -147,7 +150,7 @@ def totals(trace: Trace) -> Totals:
         input_tokens=_sum(_number(span, _INPUT_KEYS["M"]) for span in models),
         output_tokens=_sum(_number(span, _OUTPUT_KEYS["M"]) for span in models),
         embeddings=len(by_kind.get("E", [])),
-        failures=sum(row.failed and not row.failed_below for row in rows(trace)),
+        failures=sum(own and not more for own, more in zip(failed, below, strict=True)),
     )
 
 

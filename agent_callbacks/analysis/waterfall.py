@@ -116,7 +116,7 @@ def _folded(lines: Sequence[Row], depth: int | None) -> dict[int, int]:
 
 
 def _names(drawn: Sequence[Row], hidden: Sequence[int], paint: Paint) -> Column:
-    wanted = max(cells.width(row.prefix + row.name + _mark(row, more)) for row, more in zip(drawn, hidden, strict=True))
+    wanted = max(len(row.prefix) + cells.width(row.name + _mark(row, more)) for row, more in zip(drawn, hidden, strict=True))
     wanted = max(wanted, _MIN_NAME)
     return Column("", lambda at, room: _name(drawn[at], hidden[at], room, paint), wanted, _SHORTEST_NAME, gap=1)
 
@@ -162,11 +162,11 @@ def _mark(row: Row, hidden: int) -> str:
 def _name(row: Row, hidden: int, room: int, paint: Paint) -> str:
     """Return tree, name and mark in *room* cells; where they do not fit, the tree and then the mark's text give way."""
     prefix = row.prefix
-    if cells.width(prefix) > room // 2:
+    if len(prefix) > room // 2:
         kept = room // 2 - 1
         prefix = cells.ELLIPSIS + prefix[len(prefix) - kept :]
     mark = _mark(row, hidden)
-    space = room - cells.width(prefix)
+    space = room - len(prefix)
     if mark and cells.width(row.name + mark) > space and cells.width(mark) > space // 2:
         mark = cells.cut(mark, max(2, space // 2))
     name = cells.cut(row.name, space - cells.width(mark))
