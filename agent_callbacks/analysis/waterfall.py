@@ -116,7 +116,9 @@ def _folded(lines: Sequence[Row], depth: int | None) -> dict[int, int]:
 
 
 def _names(drawn: Sequence[Row], hidden: Sequence[int], paint: Paint) -> Column:
-    wanted = max(len(row.prefix) + cells.width(row.name + _mark(row, more)) for row, more in zip(drawn, hidden, strict=True))
+    wanted = max(
+        len(row.prefix) + cells.width(row.name + _mark(row, more)) for row, more in zip(drawn, hidden, strict=True)
+    )
     wanted = max(wanted, _MIN_NAME)
     return Column("", lambda at, room: _name(drawn[at], hidden[at], room, paint), wanted, _SHORTEST_NAME, gap=1)
 
