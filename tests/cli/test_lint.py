@@ -632,7 +632,7 @@ class TestNames:
             '`tool.search_web` became `tool.web_search`: a query for name = "tool.search_web" finds nothing any more'
             in done.output
         )
-        assert "`tool.fetch_page` became `tool.load_page`" in done.output
+        assert "`tool.fetch_page` is gone, and `tool.load_page` is new" in done.output
         assert "not locked yet: tool.load_page, tool.web_search" in done.output
         Path("t.py").write_text(self.SOURCE.replace("search_web", "other"))
         linted = run("lint", ".")
