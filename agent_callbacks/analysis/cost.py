@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from agent_callbacks.analysis.call import (
+    UNNAMED,
     ZERO,
     BucketCosts,
     CallCost,
@@ -224,9 +225,11 @@ def _book(prices: str | Path | None) -> PriceBook:
 
 
 def _noted(report: CostReport, book: PriceBook, notes: tuple[str, ...]) -> CostReport:
-    if report.unpriced:
+    if named := [model for model in report.unpriced if model != UNNAMED]:
         reason = book.missing or f"give prices in a file, Settings(prices=...) or {PRICES_VARIABLE}"
-        notes = (*notes, f"no price is known for {', '.join(report.unpriced)}: {reason}")
+        notes = (*notes, f"no price is known for {', '.join(named)}: {reason}")
+    if UNNAMED in report.unpriced:
+        notes = (*notes, "some calls do not say which model they asked: they have no price")
     return CostReport(
         report.trace_id, report.runs, report.calls, report.total, report.cached_saving, report.unpriced,
         report.priced_as, notes,

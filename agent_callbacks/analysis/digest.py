@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 from agent_callbacks.analysis import cells
 from agent_callbacks.analysis.cost import cost_report, costs_of
-from agent_callbacks.analysis.figure import dollars
+from agent_callbacks.analysis.figure import counted, dollars
 from agent_callbacks.analysis.latency import latency_report
 from agent_callbacks.analysis.row import first_known, rows, totals
-from agent_callbacks.analysis.waterfall import counted, duration
+from agent_callbacks.analysis.waterfall import duration
 from agent_callbacks.convention import keys
 from agent_callbacks.privacy.sanitizer import Sanitizer
 
@@ -128,7 +128,7 @@ class _Teller:
 
     def head(self, cost: float | None) -> Iterator[str]:
         sums = totals(self.trace)
-        outcome = self.trace.root.text(keys.OUTCOME)
+        outcome = self.trace.outcome
         tokens = (
             "" if sums.input_tokens is None else f"{sums.input_tokens:,} tokens in, {sums.output_tokens or 0:,} out"
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET  # builds only; nothing is parsed
 
 from agent_callbacks.analysis import cells, waterfall
+from agent_callbacks.analysis.figure import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,7 +54,7 @@ def _head(trace: Trace) -> str:
     parts = [
         cells.printable(trace.root.name),
         waterfall.duration(trace.duration),
-        f"{sums.steps} step{'' if sums.steps == 1 else 's'}",
+        counted(sums.steps, "step"),
     ]
     if sums.input_tokens is not None:
         parts.append(f"{sums.input_tokens:,} tokens in")

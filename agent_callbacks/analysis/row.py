@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from agent_callbacks.analysis import cells
+from agent_callbacks.analysis import cells, kinds
 from agent_callbacks.analysis.tokens import usage_estimated
 from agent_callbacks.analysis.tree import branch
 from agent_callbacks.convention import keys
@@ -23,9 +23,9 @@ __all__ = ["SYMBOLS", "Kind", "Row", "Totals", "first_known", "kind_of", "rows",
 Kind: TypeAlias = Literal["A", "S", "M", "E", "T", "R", "C", "N", "·"]
 """Agent run, step, model call, embedding, tool, retriever, chain, graph node, anything else."""
 
-_KIND_OF_OPERATION: Final[Mapping[object, Kind]] = {
-    "invoke_agent": "A", "chat": "M", "text_completion": "M", "generate_content": "M", "embeddings": "E",
-    "execute_tool": "T", "retrieval": "R", "invoke_workflow": "C",
+_LETTERS: Final[Mapping[kinds.Kind, Kind]] = {
+    "run": "A", "step": "S", "model": "M", "embedding": "E", "tool": "T", "retriever": "R", "chain": "C", "node": "N",
+    "other": "·",
 }  # fmt: skip
 # Which keys hold a row's tokens: the first that is there.
 _INPUT_KEYS: Final[Mapping[Kind, tuple[str, ...]]] = {
@@ -92,12 +92,8 @@ class Totals:
 
 
 def kind_of(span: Span) -> Kind:
-    """Return what *span* is, by its attributes."""
-    if kind := _KIND_OF_OPERATION.get(span.attributes.get(keys.OPERATION_NAME)):
-        return kind
-    if keys.STEP_INDEX in span.attributes:
-        return "S"
-    return "N" if keys.NODE_NAME in span.attributes else "·"
+    """Return what *span* is, as one letter."""
+    return _LETTERS[kinds.kind_of(span)]
 
 
 def rows(trace: Trace, costs: Mapping[str, float] | None = None, latency: LatencyReport | None = None) -> list[Row]:

@@ -15,7 +15,7 @@ from agent_callbacks.analysis.drawing.bar import stretch
 from agent_callbacks.analysis.drawing.ink import paint as ink
 from agent_callbacks.analysis.drawing.prose import BETWEEN, joined, wrapped
 from agent_callbacks.analysis.drawing.table import Column, numbers, table
-from agent_callbacks.analysis.figure import dollars
+from agent_callbacks.analysis.figure import counted, dollars
 from agent_callbacks.analysis.latency import latency_report
 from agent_callbacks.analysis.row import SYMBOLS, Kind, Row, Totals, first_known, kind_of, rows, totals
 from agent_callbacks.convention import keys
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from agent_callbacks.analysis.trace import Trace
 
 __all__ = [
-    "MAX_WIDTH", "MIN_WIDTH", "Kind", "Row", "Totals", "clamped", "counted", "duration", "first_known", "headline",
+    "MAX_WIDTH", "MIN_WIDTH", "Kind", "Row", "Totals", "clamped", "duration", "first_known", "headline",
     "kind_of", "render", "rows", "totals", "utc",
 ]  # fmt: skip
 
@@ -188,8 +188,7 @@ def _bar_style(row: Row) -> str:
 
 def headline(trace: Trace, width: int, paint: Paint, *facts: str) -> list[str]:
     """Return the first lines of any view of *trace*: what ran, how it ended, *facts*, and its id."""
-    outcome = trace.root.attributes.get(keys.OUTCOME)
-    items = [trace.root.name, *([] if outcome is None else [str(outcome)]), *facts]
+    items = [trace.root.name, *([] if trace.outcome is None else [trace.outcome]), *facts]
     lines = [
         BETWEEN.join(paint(item, _OUTCOMES.get(item, "bold")) for item in line.split(BETWEEN))
         for line in joined(items, width)
@@ -242,11 +241,6 @@ def _sums(trace: Trace, costs: CostReport) -> Iterator[str]:
 
 
 # --- words -----------------------------------------------------------------------------------------------------------
-
-
-def counted(count: int, thing: str) -> str:
-    """Return how many of a thing there are, as people say it."""
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:

@@ -12,12 +12,12 @@ from agent_callbacks.analysis import cells, sheet
 from agent_callbacks.analysis.compare import compared
 from agent_callbacks.analysis.drawing.ink import paint as ink
 from agent_callbacks.analysis.drawing.prose import bullets, wrapped
-from agent_callbacks.analysis.figure import MINUS, dollars, percent
+from agent_callbacks.analysis.figure import MINUS, counted, dollars, percent
 from agent_callbacks.analysis.observation import stored
 from agent_callbacks.analysis.percentiles import spreads
 from agent_callbacks.analysis.sample import BY, NO_GROUP
 from agent_callbacks.analysis.statistic import Interval
-from agent_callbacks.analysis.waterfall import clamped, counted, duration, utc
+from agent_callbacks.analysis.waterfall import clamped, duration, utc
 from agent_callbacks.cli import terminal
 from agent_callbacks.cli.progress import watched
 from agent_callbacks.cli.wanted import filter_options, nothing, wanted
@@ -94,7 +94,7 @@ def compare(
     elif as_csv:
         terminal.echo(sheet.written(_TITLES, [row for each in found for row in _rows(each)]))
     else:
-        terminal.echo("\n".join(view.lines(clamped(terminal.width()), ink(color=terminal.color()))))
+        terminal.page("\n".join(view.lines(clamped(terminal.width()), ink(color=terminal.color()))))
 
 
 _HOW: Final[Mapping[str, str]] = {

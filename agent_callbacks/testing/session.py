@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent_callbacks.analysis.figure import counted
 from agent_callbacks.lint import lock
 from agent_callbacks.lint.formats import document
 from agent_callbacks.lint.registry import Entry, compared, unregistered
@@ -77,7 +78,7 @@ def update(names: Names, config: Config) -> str:
     known = lock.names_in(config.lock.read_text("utf-8")) if config.lock.is_file() else {}
     every = {*known, *(entry.name for entry in names.entries())}
     config.lock.write_text(lock.text_of(every), "utf-8")
-    return f"{config.lock}: {len(lock.lockable(every))} names"
+    return f"{config.lock}: {counted(len(lock.lockable(every)), 'name')}"
 
 
 def report(path: str, findings: Iterable[Finding]) -> None:

@@ -206,7 +206,7 @@ class TestImport:
         file = tmp_path / "mixed.jsonl"
         file.write_text("\n".join(lines) + "\n")
         done = run("import", str(file), "--store", str(tmp_path / "traces.db"))
-        assert (1, "1 traces imported, 2 spans\n") == (done.exit_code, done.stdout)
+        assert (1, "1 trace imported, 2 spans\n") == (done.exit_code, done.stdout)
         said = done.stderr.splitlines()
         assert [f"{file}, line {number}: expected" for number in (3, 4, 5, 8)] == [
             each[: len(str(file)) + len(", line 3: expected")] for each in said[:-1]
@@ -218,7 +218,7 @@ class TestImport:
         """A broken first line does not take the rest along, and many faults are cut short."""
         given = "\n".join(["{"] * 25 + ["", foreign()])
         done = run("import", "-", "--store", str(tmp_path / "traces.db"), given=given)
-        assert "1 traces imported, 1 spans\n" == done.stdout
+        assert "1 trace imported, 1 span\n" == done.stdout
         assert done.stderr.splitlines()[0].startswith("standard input, line 1: expected JSON")
         assert ["and 5 more", "25 lines skipped"] == done.stderr.splitlines()[-2:]
 

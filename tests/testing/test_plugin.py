@@ -369,7 +369,7 @@ def test_three(span_capture):
         lock = pytester.path / "span-names.lock"
         one, two, _ = self.PAIR.strip().split("\n\n")
         done = suite(f"\n{one}\n", "--span-lint-update")
-        done.stdout.fnmatch_lines(["*span-names.lock: 1 names"])
+        done.stdout.fnmatch_lines(["*span-names.lock: 1 name"])
         assert lock.read_text().endswith("\ntool.search_web\n")
         assert (
             0

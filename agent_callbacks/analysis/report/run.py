@@ -98,8 +98,7 @@ def _known(trace: Trace, key: str) -> str | None:
 
 
 def _outcome(trace: Trace) -> str | None:
-    found = trace.root.attributes.get(keys.OUTCOME)
-    return None if found is None else visible(str(found))
+    return None if trace.outcome is None else visible(trace.outcome)
 
 
 def _facts(trace: Trace) -> Iterator[Fact]:
