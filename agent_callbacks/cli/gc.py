@@ -50,10 +50,12 @@ def gc(*, user: str | None, older_than: float | None, dry_run: bool, store: str 
     if as_json:
         shown = {"schema": SCHEMA, "store": str(path), "dry_run": dry_run, **dataclasses.asdict(found)}
         terminal.echo(json.dumps(shown, indent=2))
-        return
-    if not found.traces and user is not None:
+    elif found.traces or user is None:
+        terminal.echo(_told(found, path, dry_run=dry_run))
+    else:
         terminal.no_such_user(user, path)
-    terminal.echo(_told(found, path, dry_run=dry_run))
+    if not found.traces and user is not None:
+        raise click.exceptions.Exit(terminal.NOTHING_FOUND)
 
 
 def _told(found: Erased, path: Path, *, dry_run: bool) -> str:

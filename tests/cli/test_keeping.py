@@ -80,6 +80,8 @@ class TestGc:
         monkeypatch.delenv("AGENT_CALLBACKS_PSEUDONYM_KEY", raising=False)
         found = run("gc", "--user", "nobody")
         assert (1, True) == (found.exit_code, "no trace of user 'nobody'" in found.stderr)
+        as_json = run("gc", "--user", "nobody", "--json")
+        assert (1, 0) == (as_json.exit_code, json.loads(as_json.stdout)["traces"])
         assert "AGENT_CALLBACKS_PSEUDONYM_KEY" in run("gc", "--user", MAIL).stderr
 
     def test_faults(self, tmp_path):

@@ -148,7 +148,8 @@ class TestInputs:
             ["--store", "t.db", "--since", "2020-01-01"], ["t.db"],
         ):  # fmt: skip
             assert "1 trace" in run("lint", *arguments).output
-        assert 1 == run("lint", "--store", "t.db", "--trace", "ffff").exit_code
+        unknown = run("lint", "--store", "t.db", "--trace", "ffff")
+        assert (2, True) == (unknown.exit_code, "no trace 'ffff'" in unknown.stderr)
         monkeypatch.setenv("AGENT_CALLBACKS_STORE", "t.db")
         assert "1 trace" in run("lint", "--store").output
         assert "1 trace" in run("lint", "--since", "2020-01-01").output
