@@ -48,7 +48,7 @@ SYMBOLS: Final = {"interrupted": "‖", "cancelled": "⊘", "abandoned": "?"}
 class Row:
     """One span as a line of the waterfall.
 
-    ``parent`` is the place of its parent's row, -1 for a root. ``offset`` and ``duration`` are seconds; ``begin``,
+    ``parent`` is the place of its parent's row, -1 for a root. ``duration`` is seconds; ``begin``,
     ``first_chunk`` and ``end`` are fractions of the trace's length from 0 to 1. ``cost`` is US dollars. ``waited`` is
     for how many seconds the run waited for it or for something in it: None where it is beside the critical path, or no
     path is known. ``mark`` is the error's type, or what else became of it; ``failed_below`` counts the failures under
@@ -60,7 +60,6 @@ class Row:
     prefix: str
     name: str
     kind: Kind
-    offset: float
     duration: float
     begin: float
     first_chunk: float | None
@@ -179,7 +178,6 @@ def _row(
         prefix=branch(path),
         name=cells.printable(span.name),
         kind=kind,
-        offset=(span.start_ns - start_ns) / 1e9,
         duration=span.duration,
         begin=begin,
         first_chunk=None if first_chunk is None else min(end, begin + first_chunk * 1e9 / whole),

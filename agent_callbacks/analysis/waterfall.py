@@ -17,7 +17,7 @@ from agent_callbacks.analysis.drawing.prose import BETWEEN, joined, wrapped
 from agent_callbacks.analysis.drawing.table import Column, numbers, table
 from agent_callbacks.analysis.figure import counted, dollars
 from agent_callbacks.analysis.latency import latency_report
-from agent_callbacks.analysis.row import SYMBOLS, Kind, Row, Totals, first_known, kind_of, rows, totals
+from agent_callbacks.analysis.row import SYMBOLS, first_known, rows, totals
 from agent_callbacks.convention import keys
 
 if TYPE_CHECKING:
@@ -26,12 +26,10 @@ if TYPE_CHECKING:
     from agent_callbacks.analysis.cost import CostReport
     from agent_callbacks.analysis.drawing.ink import Paint
     from agent_callbacks.analysis.latency import LatencyReport
+    from agent_callbacks.analysis.row import Row
     from agent_callbacks.analysis.trace import Trace
 
-__all__ = [
-    "MAX_WIDTH", "MIN_WIDTH", "Kind", "Row", "Totals", "clamped", "duration", "first_known", "headline",
-    "kind_of", "render", "rows", "totals", "utc",
-]  # fmt: skip
+__all__ = ["MAX_WIDTH", "MIN_WIDTH", "clamped", "duration", "headline", "render", "utc"]
 
 MIN_WIDTH: Final = 40
 MAX_WIDTH: Final = 250

@@ -15,7 +15,8 @@ from agent_callbacks.analysis.drawing.table import Column, flexible, legend, num
 from agent_callbacks.analysis.figure import percent
 from agent_callbacks.analysis.latency import MODEL, TOOLS, Component, latency_report
 from agent_callbacks.analysis.report.latency import TITLES, unseen
-from agent_callbacks.analysis.waterfall import clamped, duration, headline, kind_of
+from agent_callbacks.analysis.row import kind_of
+from agent_callbacks.analysis.waterfall import clamped, duration, headline
 from agent_callbacks.cli import chosen, terminal
 from agent_callbacks.convention import keys
 
