@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from agent_callbacks.analysis.figure import counted
 from agent_callbacks.analysis.phases import Component
 from agent_callbacks.convention import keys
 
@@ -39,11 +40,11 @@ _SENTENCES: Final = {
     ),
     "blocks_only": "in {} only downstream() blocks were counted: the tracer provider takes no span processor",
     "placed": "when in {} the downstream() blocks were is not recorded, only how long; drawn at the beginning",
-    "orphans": "{} have no parent in the trace: placed under the root by time",
-    "outside": "{} lie outside the root in part or whole, and are cut there",
-    "clipped": "{} begin before or end after the span around them (clocks, or work in the background): cut there",
-    "unended": "{} have no end: taken to last as long as what is in them",
-    "unknown": "time of {} is unattributed: it is not known what they are",
+    "orphans": "{} without a parent in the trace: placed under the root by time",
+    "outside": "{} outside the root in part or whole: cut there",
+    "clipped": "{} begun before or ended after the span around (clocks, or work in the background): cut there",
+    "unended": "{} without an end: taken to last as long as what is inside",
+    "unknown": "time of {} is unattributed: of no kind that is known",
 }
 _NOUNS: Final = {
     "serialization": "model call", "connect": "model call", "not_streamed": "model call", "downstream": "tool call",
@@ -59,14 +60,10 @@ def blind_spots(placed: Map) -> list[BlindSpot]:
         for code in (*_of_span(span, placed), *_of_place(span, place, placed)):
             found[code].append(span.span_id)
     return [
-        BlindSpot(code, _SENTENCES[code].format(_counted(len(ids), _NOUNS.get(code, "span"))), tuple(ids))
+        BlindSpot(code, _SENTENCES[code].format(counted(len(ids), _NOUNS.get(code, "span"))), tuple(ids))
         for code, ids in found.items()
         if ids
     ]
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _of_span(span: Span, placed: Map) -> Iterator[str]:
@@ -74,7 +71,7 @@ def _of_span(span: Span, placed: Map) -> Iterator[str]:
     tree = placed.tree
     if span.end_ns == 0:
         yield "unended"
-    if span in tree.orphans:
+    if span.span_id in tree.orphans:
         yield "orphans"
     parent = tree.parents.get(span.span_id)
     if parent is not None and (span.start_ns < parent.start_ns or tree.end(span) > tree.end(parent)):

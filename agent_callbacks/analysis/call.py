@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from agent_callbacks.convention import keys
 from agent_callbacks.recording.values import Usage
-from agent_callbacks.tokens.prices import Call
+from agent_callbacks.tokens.prices import Call, open_book
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from agent_callbacks.analysis.span import Span
     from agent_callbacks.tokens.prices import PriceBook
     from agent_callbacks.tokens.rate import Cost
 
-__all__ = ["BucketCosts", "CallCost", "asked_of", "is_call", "is_embedding", "model_of", "priced", "says_cost"]
+__all__ = [
+    "BucketCosts",
+    "CallCost",
+    "asked_of",
+    "is_call",
+    "is_embedding",
+    "model_of",
+    "price_book",
+    "priced",
+    "says_cost",
+]
 
+PRICES_VARIABLE: Final = f"{keys.ENVIRONMENT_PREFIX}PRICES"
 ZERO: Final = Decimal(0)
 _CALLS: Final = frozenset({"chat", "text_completion", "generate_content", "embeddings"})
 _EMBEDDINGS: Final = "embeddings"
@@ -63,6 +76,17 @@ class CallCost:
     parts: Cost | None = None
     buckets: BucketCosts | None = None
     saving: Decimal | None = None
+
+
+def price_book(prices: str | Path | None = None) -> PriceBook:
+    """Return the price list, with a file of prices of the user's own: *prices*, else what the environment names.
+
+    It may still be loading: ``wait`` for it before asking it.
+
+    Raises:
+        PricesError: The file cannot be used.
+    """
+    return open_book(prices or os.environ.get(PRICES_VARIABLE) or None)
 
 
 def is_call(span: Span) -> bool:

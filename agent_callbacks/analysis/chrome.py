@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from agent_callbacks.analysis.row import kind_of
 from agent_callbacks.analysis.shown import shown
-from agent_callbacks.analysis.waterfall import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from agent_callbacks.analysis.row import Kind
     from agent_callbacks.analysis.span import Span, Value
     from agent_callbacks.analysis.trace import Trace
-    from agent_callbacks.analysis.waterfall import Kind
 
 __all__ = ["document"]
 

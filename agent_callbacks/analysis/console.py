@@ -32,14 +32,15 @@ def spans(path: Path, content: bytes) -> Iterator[Span]:
     """
     text = content.decode("utf-8", "replace")
     decoder = json.JSONDecoder()
-    at = 0
-    while (at := _next(text, at)) < len(text):
-        line = text.count("\n", 0, at) + 1
+    end = 0
+    while (begin := _next(text, end)) < len(text):
         try:
-            found, at = decoder.raw_decode(text, at)
-            yield _span(cast("Mapping[str, Any]", found))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            found, end = decoder.raw_decode(text, begin)
+            span = _span(cast("Mapping[str, Any]", found))
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+            line = text.count("\n", 0, begin) + 1
             raise TraceError(f"{path}, line {line}: expected a span as the console exporter prints it") from error
+        yield span
 
 
 def _next(text: str, at: int) -> int:

@@ -7,25 +7,26 @@ bound.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from agent_callbacks.analysis.call import (
+    PRICES_VARIABLE,
+    UNNAMED,
     ZERO,
     BucketCosts,
     CallCost,
     is_call,
     is_embedding,
     model_of,
+    price_book,
     priced,
     says_cost,
 )
 from agent_callbacks.analysis.tokens import token_report
-from agent_callbacks.convention import keys
 from agent_callbacks.tokens import economics
-from agent_callbacks.tokens.prices import Call, PricesError, open_book
+from agent_callbacks.tokens.prices import Call, PricesError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -41,7 +42,6 @@ __all__ = [
 ]  # fmt: skip
 
 _PICO: Final = 12  # decimal places in which costs are projected
-PRICES_VARIABLE: Final = f"{keys.ENVIRONMENT_PREFIX}PRICES"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ def cost_report(trace: Trace, *, prices: str | Path | None = None, parts: bool =
         PricesError: The file cannot be used.
     """
     calls = [span for span in trace.spans if is_call(span)]
-    book = open_book(prices or os.environ.get(PRICES_VARIABLE) or None)
+    book = price_book(prices)
     if parts or not all(map(says_cost, calls)):
         book.wait()
     return _noted(_report(trace, [priced(span, book) for span in calls]), book, ())
@@ -218,15 +218,17 @@ def known_models(*, prices: str | Path | None = None) -> tuple[tuple[str, ...], 
 
 
 def _book(prices: str | Path | None) -> PriceBook:
-    book = open_book(prices or os.environ.get(PRICES_VARIABLE) or None)
+    book = price_book(prices)
     book.wait()
     return book
 
 
 def _noted(report: CostReport, book: PriceBook, notes: tuple[str, ...]) -> CostReport:
-    if report.unpriced:
+    if named := [model for model in report.unpriced if model != UNNAMED]:
         reason = book.missing or f"give prices in a file, Settings(prices=...) or {PRICES_VARIABLE}"
-        notes = (*notes, f"no price is known for {', '.join(report.unpriced)}: {reason}")
+        notes = (*notes, f"no price is known for {', '.join(named)}: {reason}")
+    if UNNAMED in report.unpriced:
+        notes = (*notes, "some calls do not say which model they asked: they have no price")
     return CostReport(
         report.trace_id, report.runs, report.calls, report.total, report.cached_saving, report.unpriced,
         report.priced_as, notes,

@@ -42,8 +42,8 @@ class Tree:
     ends: Mapping[str, int]
     parents: Mapping[str, Span]
     children: Mapping[str, Sequence[Span]]
-    orphans: tuple[Span, ...]
-    """Spans whose parent is missing: placed under the root by time alone."""
+    orphans: frozenset[str]
+    """The ids of the spans whose parent is missing: placed under the root by time alone."""
 
     def end(self, span: Span) -> int:
         """Return when *span* ended, never before its start: one without an end, when the last below it ended."""
@@ -71,7 +71,7 @@ def tree_of(trace: Trace) -> Tree:
     for below in children.values():
         below.sort(key=lambda child: (ends[child.span_id], -child.start_ns, child.span_id))
     first = [root, *[span for span in order if span is not root]]
-    return Tree(root, tuple(first), ends, parents, children, tuple(orphans))
+    return Tree(root, tuple(first), ends, parents, children, frozenset(one.span_id for one in orphans))
 
 
 def pieces(tree: Tree, top: Span | None = None) -> list[Piece]:

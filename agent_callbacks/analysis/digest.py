@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 from agent_callbacks.analysis import cells
 from agent_callbacks.analysis.cost import cost_report, costs_of
-from agent_callbacks.analysis.figure import dollars
+from agent_callbacks.analysis.figure import counted, dollars
 from agent_callbacks.analysis.latency import latency_report
 from agent_callbacks.analysis.row import first_known, rows, totals
-from agent_callbacks.analysis.waterfall import counted, duration
+from agent_callbacks.analysis.waterfall import duration
 from agent_callbacks.convention import keys
 from agent_callbacks.privacy.sanitizer import Sanitizer
 
@@ -110,13 +110,20 @@ def _add(body: list[str], lines: Iterable[str], room: int) -> None:
         left -= len(line) + 1
 
 
-def _last_message(messages: str) -> str:
-    """Return the last of some messages: those before it were sent, and told, with an earlier call."""
+def _messages(text: str, *, first: bool) -> Iterator[str]:
+    """Yield the last of the messages in *text*, those before it having been told with earlier calls.
+
+    With the *first* call comes the first message too, which instructs; a question would be cut off behind it.
+    """
     try:
-        found = json.loads(messages)
+        found = json.loads(text)
     except ValueError:
-        return messages
-    return json.dumps(found[-1], ensure_ascii=False) if isinstance(found, list) and found else messages
+        found = None
+    if not isinstance(found, list) or not found:
+        yield text
+        return
+    for message in (found[:1] if first and len(found) > 1 else []) + found[-1:]:
+        yield json.dumps(message, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +135,7 @@ class _Teller:
 
     def head(self, cost: float | None) -> Iterator[str]:
         sums = totals(self.trace)
-        outcome = self.trace.root.text(keys.OUTCOME)
+        outcome = self.trace.outcome
         tokens = (
             "" if sums.input_tokens is None else f"{sums.input_tokens:,} tokens in, {sums.output_tokens or 0:,} out"
         )
@@ -209,14 +216,14 @@ class _Teller:
         return f"{mark} {'  ' * min(row.depth, 20)}{self.name(row.name)}: {', '.join(facts)}"
 
     def content(self) -> Iterator[str]:
-        begun = False
+        first = True
         for span, _ in self.trace.walk():
             for key, title in _CONTENT.items():
                 if (value := span.attributes.get(key)) is not None:
                     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-                    if key == keys.INPUT_MESSAGES:
-                        text, begun = _last_message(text) if begun else text, True
-                    yield f"{title} of {self.name(span.name)}: {self.quoted(text)}"
+                    texts = _messages(text, first=first) if key == keys.INPUT_MESSAGES else (text,)
+                    yield from (f"{title} of {self.name(span.name)}: {self.quoted(each)}" for each in texts)
+                    first = first and key != keys.INPUT_MESSAGES
 
     def name(self, text: str) -> str:
         """Return a name, in quotes unless it is one that this package could have made."""

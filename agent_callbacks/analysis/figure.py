@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-__all__ = ["dollars", "percent", "signed"]
+__all__ = ["counted", "dollars", "percent", "signed"]
 
 MINUS: Final = "\u2212"
 _SMALLEST_SHARE: Final = 0.0005
@@ -18,6 +18,11 @@ def dollars(value: float, places: int = 8) -> str:
         return f"<${10**-places:.{places}f}"
     places = 2 if size >= 1 or not size else min(places, 2 - math.floor(math.log10(size)))
     return f"{MINUS if value < 0 else ''}${size:,.{places}f}"
+
+
+def counted(count: int, thing: str) -> str:
+    """Return how many of a thing there are."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def percent(share: float) -> str:

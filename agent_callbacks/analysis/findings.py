@@ -183,7 +183,8 @@ def _parallel(shape: Shape, calls: Sequence[Span], evidence: Evidence) -> Findin
     bound = f"up to {spoken(saving, shape.whole)} {_unit(shape.whole)} could be saved by running them in parallel"
     return Finding(
         "sequential_calls",
-        f"{_of(sum(times), shape)} in {len(calls)} sequential calls of {_names(calls)}; {bound} ({_BECAUSE[evidence]})",
+        f"{_of(sum(times), shape)} in {len(calls):,} sequential calls of {_names(calls)}; {bound} "
+        f"({_BECAUSE[evidence]})",
         evidence,
         sum(times),
         saving,

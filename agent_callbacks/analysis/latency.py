@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain, takewhile
 from typing import TYPE_CHECKING, Final
 
 from agent_callbacks.analysis.attribution import Map, Segment, map_of, segments
@@ -180,9 +181,8 @@ def _critical(tree: Tree, path: Iterable[Piece]) -> tuple[str, ...]:
     """Return the spans of *path* and those around them, in the order in which they were first waited for."""
     found: dict[str, None] = {}
     for piece in path:
-        if piece.span.span_id not in found:
-            around = [span.span_id for span in (piece.span, *tree.above(piece.span))]
-            found.update(dict.fromkeys(reversed(around)))
+        new = takewhile(lambda span: span.span_id not in found, chain((piece.span,), tree.above(piece.span)))
+        found.update(dict.fromkeys(reversed([span.span_id for span in new])))
     return tuple(found)
 
 

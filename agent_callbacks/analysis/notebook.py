@@ -8,13 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET  # builds only; nothing is parsed
 
-from agent_callbacks.analysis import cells, waterfall
+from agent_callbacks.analysis import cells
+from agent_callbacks.analysis.figure import counted
+from agent_callbacks.analysis.row import rows, totals
+from agent_callbacks.analysis.waterfall import duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from agent_callbacks.analysis.row import Kind, Row
     from agent_callbacks.analysis.trace import Trace
-    from agent_callbacks.analysis.waterfall import Kind, Row
 
 __all__ = ["table"]
 
@@ -33,13 +36,13 @@ _PATH: Final = "white-space:pre;font-family:monospace"
 
 def table(trace: Trace) -> str:
     """Return *trace* as an HTML table of at most 200 spans."""
-    lines = waterfall.rows(trace)
+    lines = rows(trace)
     box = ET.Element("div", style="max-width:1000px;font-size:13px")
     ET.SubElement(box, "div", style="font-weight:600").text = _head(trace)
     grid = ET.SubElement(box, "table", style="border-collapse:collapse;width:100%;font-size:inherit")
     _line(grid, "th", ("span", "time", "in", "out", ""))
     for row in lines[:MAX_ROWS]:
-        shown = (_name(row), waterfall.duration(row.duration), _count(row.input_tokens), _count(row.output_tokens), "")
+        shown = (_name(row), duration(row.duration), _count(row.input_tokens), _count(row.output_tokens), "")
         cell = _line(grid, "td", shown)
         _bar(cell, row)
     if len(lines) > MAX_ROWS:
@@ -49,11 +52,11 @@ def table(trace: Trace) -> str:
 
 
 def _head(trace: Trace) -> str:
-    sums = waterfall.totals(trace)
+    sums = totals(trace)
     parts = [
         cells.printable(trace.root.name),
-        waterfall.duration(trace.duration),
-        f"{sums.steps} step{'' if sums.steps == 1 else 's'}",
+        duration(trace.duration),
+        counted(sums.steps, "step"),
     ]
     if sums.input_tokens is not None:
         parts.append(f"{sums.input_tokens:,} tokens in")

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from agent_callbacks.analysis.call import is_call, priced
+from agent_callbacks.analysis.call import is_call, price_book, priced
 from agent_callbacks.analysis.sample import LONGEST, MODELS_JOINED, NO_GROUP, group_of, hour, samples
 from agent_callbacks.analysis.trace import span_of
 from agent_callbacks.convention import keys
-from agent_callbacks.tokens.prices import open_book
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -130,7 +128,7 @@ def _costs(
 ) -> Mapping[str, float | None]:
     if not trace_ids:
         return {}
-    book = open_book(prices or os.environ.get(f"{keys.ENVIRONMENT_PREFIX}PRICES") or None)
+    book = price_book(prices)
     book.wait()
     return {trace_id: _cost(store, trace_id, book) for trace_id in watch(trace_ids)}
 

@@ -8,6 +8,7 @@ from operator import attrgetter
 from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
+from agent_callbacks.analysis.figure import counted
 from agent_callbacks.analysis.sample import BY, OF, UNITS, Measurement, chosen, samples
 from agent_callbacks.analysis.statistic import Interval, quantile, quantile_interval
 
@@ -139,5 +140,5 @@ def _quantile(ordered: Sequence[float], runs: int, share: float) -> Quantile:
     if not ordered:
         return Quantile(share, None, None, "nothing was measured")
     if share >= max(_SHARES) and runs < _FEWEST_FOR_P99:
-        return Quantile(share, None, None, f"{runs} runs; p99 needs {_FEWEST_FOR_P99}")
+        return Quantile(share, None, None, f"{counted(runs, 'run')}; p99 needs {_FEWEST_FOR_P99}")
     return Quantile(share, quantile(ordered, share), quantile_interval(ordered, share, _CONFIDENCE, runs))

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from agent_callbacks.analysis import cells
+from agent_callbacks.analysis import cells, kinds
 from agent_callbacks.analysis.tokens import usage_estimated
 from agent_callbacks.analysis.tree import branch
 from agent_callbacks.convention import keys
@@ -23,9 +23,9 @@ __all__ = ["SYMBOLS", "Kind", "Row", "Totals", "first_known", "kind_of", "rows",
 Kind: TypeAlias = Literal["A", "S", "M", "E", "T", "R", "C", "N", "·"]
 """Agent run, step, model call, embedding, tool, retriever, chain, graph node, anything else."""
 
-_KIND_OF_OPERATION: Final[Mapping[object, Kind]] = {
-    "invoke_agent": "A", "chat": "M", "text_completion": "M", "generate_content": "M", "embeddings": "E",
-    "execute_tool": "T", "retrieval": "R", "invoke_workflow": "C",
+_LETTERS: Final[Mapping[kinds.Kind, Kind]] = {
+    "run": "A", "step": "S", "model": "M", "embedding": "E", "tool": "T", "retriever": "R", "chain": "C", "node": "N",
+    "other": "·",
 }  # fmt: skip
 # Which keys hold a row's tokens: the first that is there.
 _INPUT_KEYS: Final[Mapping[Kind, tuple[str, ...]]] = {
@@ -48,7 +48,7 @@ SYMBOLS: Final = {"interrupted": "‖", "cancelled": "⊘", "abandoned": "?"}
 class Row:
     """One span as a line of the waterfall.
 
-    ``parent`` is the place of its parent's row, -1 for a root. ``offset`` and ``duration`` are seconds; ``begin``,
+    ``parent`` is the place of its parent's row, -1 for a root. ``duration`` is seconds; ``begin``,
     ``first_chunk`` and ``end`` are fractions of the trace's length from 0 to 1. ``cost`` is US dollars. ``waited`` is
     for how many seconds the run waited for it or for something in it: None where it is beside the critical path, or no
     path is known. ``mark`` is the error's type, or what else became of it; ``failed_below`` counts the failures under
@@ -60,7 +60,6 @@ class Row:
     prefix: str
     name: str
     kind: Kind
-    offset: float
     duration: float
     begin: float
     first_chunk: float | None
@@ -92,12 +91,8 @@ class Totals:
 
 
 def kind_of(span: Span) -> Kind:
-    """Return what *span* is, by its attributes."""
-    if kind := _KIND_OF_OPERATION.get(span.attributes.get(keys.OPERATION_NAME)):
-        return kind
-    if keys.STEP_INDEX in span.attributes:
-        return "S"
-    return "N" if keys.NODE_NAME in span.attributes else "·"
+    """Return what *span* is, as one letter."""
+    return _LETTERS[kinds.kind_of(span)]
 
 
 def rows(trace: Trace, costs: Mapping[str, float] | None = None, latency: LatencyReport | None = None) -> list[Row]:
@@ -140,6 +135,9 @@ def totals(trace: Trace) -> Totals:
     for span in trace.spans:
         by_kind.setdefault(kind_of(span), []).append(span)
     models = by_kind.get("M", [])
+    walked = list(trace.walk())
+    failed = [_fate(span)[0] for span, _ in walked]
+    below = _counted_below(failed, _parents([len(path) for _, path in walked]))
     return Totals(
         steps=len(by_kind.get("S", [])),
         model_calls=len(models),
@@ -147,7 +145,7 @@ def totals(trace: Trace) -> Totals:
         input_tokens=_sum(_number(span, _INPUT_KEYS["M"]) for span in models),
         output_tokens=_sum(_number(span, _OUTPUT_KEYS["M"]) for span in models),
         embeddings=len(by_kind.get("E", [])),
-        failures=sum(row.failed and not row.failed_below for row in rows(trace)),
+        failures=sum(own and not more for own, more in zip(failed, below, strict=True)),
     )
 
 
@@ -180,7 +178,6 @@ def _row(
         prefix=branch(path),
         name=cells.printable(span.name),
         kind=kind,
-        offset=(span.start_ns - start_ns) / 1e9,
         duration=span.duration,
         begin=begin,
         first_chunk=None if first_chunk is None else min(end, begin + first_chunk * 1e9 / whole),

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 import orjson
 
-from agent_callbacks.analysis.call import is_call, priced
+from agent_callbacks.analysis.call import is_call, price_book, priced
 from agent_callbacks.analysis.span import attributes_of
 from agent_callbacks.convention import keys
-from agent_callbacks.tokens.prices import open_book
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -91,7 +89,7 @@ def samples(
     """Yield the *value* of each *of* in *traces*, with the group it is in *by*."""
     book = None
     if value == "cost":
-        book = open_book(prices or os.environ.get(f"{keys.ENVIRONMENT_PREFIX}PRICES") or None)
+        book = price_book(prices)
         book.wait()
     for trace in traces:
         group = group_of(trace, by)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent_callbacks.analysis.kinds import kind_of
 from agent_callbacks.convention import keys
 from agent_callbacks.tokens import economics
 from agent_callbacks.tokens.buckets import Buckets
@@ -148,10 +149,9 @@ def _owner(span: Span, spans: dict[str, Span], mark: str) -> str:
 
 
 def _is_call(span: Span) -> bool:
-    return span.attributes.get(keys.OPERATION_NAME) in _CALLS
+    return kind_of(span) == "model"
 
 
-_CALLS = frozenset({"chat", "text_completion", "generate_content"})
 _ESTIMATED = "estimated"
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from opentelemetry.trace import format_span_id, format_trace_id
 
@@ -13,6 +13,7 @@ from agent_callbacks.analysis import chrome, console, notebook, otlp
 from agent_callbacks.analysis.outcome import RunOutcome, is_evaluation, outcomes
 from agent_callbacks.analysis.span import Event, Link, Span, TraceError, attributes_of
 from agent_callbacks.analysis.tree import branch
+from agent_callbacks.convention import keys
 from agent_callbacks.store import schema
 from agent_callbacks.store.read import Store, StoredSpan
 
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import ReadableSpan
 
-__all__ = ["Event", "Link", "Span", "Trace", "TraceError", "load"]
+__all__ = ["RUNNING", "Event", "Link", "Span", "Trace", "TraceError", "load"]
+
+RUNNING: Final = "running"
+"""What stands for the outcome of a run that has not ended."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Trace:
     spans: tuple[Span, ...]
     evaluations: tuple[Span, ...] = ()
     """The short spans of ``record_outcome``, which are written when the run is long over: none of its time or tree."""
+    running: bool = field(default=False, compare=False)
+    """Whether the run goes on, or its process died: the store has no root of it yet. A file does not say."""
 
     @functools.cached_property
     def outcomes(self) -> tuple[RunOutcome, ...]:
@@ -51,6 +57,12 @@ class Trace:
         """All spans without a parent here."""
         found = self._children.get(None, [])
         return tuple(sorted(found, key=lambda span: (span.parent_id is not None, span.start_ns, span.span_id)))
+
+    @property
+    def outcome(self) -> str | None:
+        """How the run ended, in the words of its root; ``"running"`` before it has, None where nothing is said."""
+        found = self.root.attributes.get(keys.OUTCOME)
+        return RUNNING if self.running else None if found is None else str(found)
 
     @property
     def start_ns(self) -> int:
@@ -151,7 +163,7 @@ def from_store(store: Store, trace_id: str) -> Trace:
     found = traces(map(span_of, store.spans(trace_id)))
     if not found:
         raise TraceError(f"{store.path}: no trace {trace_id!r}; expected the id of a trace in this store")
-    return found[0]
+    return replace(found[0], running=store.running(trace_id))
 
 
 def traces(spans: Iterable[Span]) -> list[Trace]:

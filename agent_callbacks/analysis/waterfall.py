@@ -15,9 +15,9 @@ from agent_callbacks.analysis.drawing.bar import stretch
 from agent_callbacks.analysis.drawing.ink import paint as ink
 from agent_callbacks.analysis.drawing.prose import BETWEEN, joined, wrapped
 from agent_callbacks.analysis.drawing.table import Column, numbers, table
-from agent_callbacks.analysis.figure import dollars
+from agent_callbacks.analysis.figure import counted, dollars
 from agent_callbacks.analysis.latency import latency_report
-from agent_callbacks.analysis.row import SYMBOLS, Kind, Row, Totals, first_known, kind_of, rows, totals
+from agent_callbacks.analysis.row import SYMBOLS, first_known, rows, totals
 from agent_callbacks.convention import keys
 
 if TYPE_CHECKING:
@@ -26,12 +26,10 @@ if TYPE_CHECKING:
     from agent_callbacks.analysis.cost import CostReport
     from agent_callbacks.analysis.drawing.ink import Paint
     from agent_callbacks.analysis.latency import LatencyReport
+    from agent_callbacks.analysis.row import Row
     from agent_callbacks.analysis.trace import Trace
 
-__all__ = [
-    "MAX_WIDTH", "MIN_WIDTH", "Kind", "Row", "Totals", "clamped", "counted", "duration", "first_known", "headline",
-    "kind_of", "render", "rows", "totals", "utc",
-]  # fmt: skip
+__all__ = ["MAX_WIDTH", "MIN_WIDTH", "clamped", "duration", "headline", "render", "utc"]
 
 MIN_WIDTH: Final = 40
 MAX_WIDTH: Final = 250
@@ -116,7 +114,9 @@ def _folded(lines: Sequence[Row], depth: int | None) -> dict[int, int]:
 
 
 def _names(drawn: Sequence[Row], hidden: Sequence[int], paint: Paint) -> Column:
-    wanted = max(cells.width(row.prefix + row.name + _mark(row, more)) for row, more in zip(drawn, hidden, strict=True))
+    wanted = max(
+        len(row.prefix) + cells.width(row.name + _mark(row, more)) for row, more in zip(drawn, hidden, strict=True)
+    )
     wanted = max(wanted, _MIN_NAME)
     return Column("", lambda at, room: _name(drawn[at], hidden[at], room, paint), wanted, _SHORTEST_NAME, gap=1)
 
@@ -162,11 +162,11 @@ def _mark(row: Row, hidden: int) -> str:
 def _name(row: Row, hidden: int, room: int, paint: Paint) -> str:
     """Return tree, name and mark in *room* cells; where they do not fit, the tree and then the mark's text give way."""
     prefix = row.prefix
-    if cells.width(prefix) > room // 2:
+    if len(prefix) > room // 2:
         kept = room // 2 - 1
         prefix = cells.ELLIPSIS + prefix[len(prefix) - kept :]
     mark = _mark(row, hidden)
-    space = room - cells.width(prefix)
+    space = room - len(prefix)
     if mark and cells.width(row.name + mark) > space and cells.width(mark) > space // 2:
         mark = cells.cut(mark, max(2, space // 2))
     name = cells.cut(row.name, space - cells.width(mark))
@@ -186,8 +186,7 @@ def _bar_style(row: Row) -> str:
 
 def headline(trace: Trace, width: int, paint: Paint, *facts: str) -> list[str]:
     """Return the first lines of any view of *trace*: what ran, how it ended, *facts*, and its id."""
-    outcome = trace.root.attributes.get(keys.OUTCOME)
-    items = [trace.root.name, *([] if outcome is None else [str(outcome)]), *facts]
+    items = [trace.root.name, *([] if trace.outcome is None else [trace.outcome]), *facts]
     lines = [
         BETWEEN.join(paint(item, _OUTCOMES.get(item, "bold")) for item in line.split(BETWEEN))
         for line in joined(items, width)
@@ -240,11 +239,6 @@ def _sums(trace: Trace, costs: CostReport) -> Iterator[str]:
 
 
 # --- words -----------------------------------------------------------------------------------------------------------
-
-
-def counted(count: int, thing: str) -> str:
-    """Return how many of a thing there are, as people say it."""
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent_callbacks.analysis.call import asked_of, model_of
-from agent_callbacks.analysis.cost import PRICES_VARIABLE
-from agent_callbacks.tokens.prices import open_book
+from agent_callbacks.analysis.call import asked_of, model_of, price_book
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,7 +39,7 @@ def windows(trace: Trace, report: TokenReport, *, prices: str | Path | None = No
     Raises:
         PricesError: The file cannot be used.
     """
-    book = open_book(prices or os.environ.get(PRICES_VARIABLE) or None)
+    book = price_book(prices)
     book.wait()
     spans = {span.span_id: span for span in trace.spans}
     sizes: dict[Call, int | None] = {}  # looking one up takes milliseconds

@@ -92,7 +92,7 @@ def resolved(store: Store, prefix: str, *, session: str | None = None, user: str
 
 
 def _ambiguous(prefix: str, matching: Sequence[str]) -> str:
-    return f"{len(matching)} traces begin with {prefix!r}: {_listing(matching)}"
+    return f"{len(matching)} traces begin with {prefix!r}: {_listing(matching)}; give more of it"
 
 
 def _listing(ids: Sequence[str]) -> str:

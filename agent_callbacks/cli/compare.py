@@ -12,12 +12,12 @@ from agent_callbacks.analysis import cells, sheet
 from agent_callbacks.analysis.compare import compared
 from agent_callbacks.analysis.drawing.ink import paint as ink
 from agent_callbacks.analysis.drawing.prose import bullets, wrapped
-from agent_callbacks.analysis.figure import MINUS, dollars, percent
-from agent_callbacks.analysis.observation import stored
+from agent_callbacks.analysis.figure import MINUS, counted, dollars, percent
+from agent_callbacks.analysis.observation import VALUES, stored
 from agent_callbacks.analysis.percentiles import spreads
 from agent_callbacks.analysis.sample import BY, NO_GROUP
 from agent_callbacks.analysis.statistic import Interval
-from agent_callbacks.analysis.waterfall import clamped, counted, duration, utc
+from agent_callbacks.analysis.waterfall import clamped, duration, utc
 from agent_callbacks.cli import terminal
 from agent_callbacks.cli.progress import watched
 from agent_callbacks.cli.wanted import filter_options, nothing, wanted
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from agent_callbacks.analysis.drawing.ink import Paint
     from agent_callbacks.analysis.observation import Observation
     from agent_callbacks.analysis.percentiles import Distribution, Quantile
-    from agent_callbacks.analysis.sample import By, Value
+    from agent_callbacks.analysis.sample import By
 
 SCHEMA: Final = "agent_callbacks.comparison/1"
 
@@ -94,7 +94,7 @@ def compare(
     elif as_csv:
         terminal.echo(sheet.written(_TITLES, [row for each in found for row in _rows(each)]))
     else:
-        terminal.echo("\n".join(view.lines(clamped(terminal.width()), ink(color=terminal.color()))))
+        terminal.page("\n".join(view.lines(clamped(terminal.width()), ink(color=terminal.color()))))
 
 
 _HOW: Final[Mapping[str, str]] = {
@@ -110,9 +110,6 @@ def _ungrouped(by: str, runs: int) -> str:
 
 
 # --- JSON and CSV ----------------------------------------------------------------------------------------------------
-_VALUES: Final[tuple[Value, ...]] = ("cost", "duration", "tokens")
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class _View:
     by: str
@@ -134,7 +131,7 @@ class _View:
         sizes = self._sizes()
         shown = set(self.groups)
         kept = [run for run in self.runs if run.group in shown]
-        spread = {value: spreads(kept, value) for value in _VALUES}
+        spread = {value: spreads(kept, value) for value in VALUES}
         return {
             "schema": SCHEMA,
             "by": self.by,
@@ -143,7 +140,7 @@ class _View:
             "last_ns": max(run.start_ns for run in self.runs),
             "groups": [
                 {"name": name, "runs": sizes[name],
-                 **{value: _spread(spread[value][name]) for value in _VALUES}}
+                 **{value: _spread(spread[value][name]) for value in VALUES}}
                 for name in self.groups
             ],
             "comparisons": [dataclasses.asdict(each) for each in self.comparisons],

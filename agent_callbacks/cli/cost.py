@@ -15,10 +15,10 @@ from agent_callbacks.analysis.drawing.bar import Part, share, stacked
 from agent_callbacks.analysis.drawing.ink import paint as ink
 from agent_callbacks.analysis.drawing.prose import bullets, joined
 from agent_callbacks.analysis.drawing.table import Column, flexible, legend, numbers, table, texts
-from agent_callbacks.analysis.figure import dollars, percent
+from agent_callbacks.analysis.figure import counted, dollars, percent
 from agent_callbacks.analysis.report.bill import charges_of
 from agent_callbacks.analysis.tokens import token_report
-from agent_callbacks.analysis.waterfall import clamped, counted, headline
+from agent_callbacks.analysis.waterfall import clamped, headline
 from agent_callbacks.cli import chosen, terminal
 from agent_callbacks.cli.tokens import GLYPHS
 from agent_callbacks.tokens.buckets import BUCKETS
@@ -77,7 +77,7 @@ def cost(
         terminal.echo_json(document(report, others))
     else:
         width, paint = clamped(terminal.width()), ink(color=terminal.color())
-        terminal.echo("\n".join([*view(found.trace, report, others, width, paint), "", found.source]))
+        terminal.page("\n".join([*view(found.trace, report, others, width, paint), "", found.source]))
 
 
 def _check(other: CostReport) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from agent_callbacks.analysis import cells
+from agent_callbacks.analysis.figure import counted
 from agent_callbacks.analysis.waterfall import utc
 from agent_callbacks.cli import terminal
 from agent_callbacks.cli.progress import working
@@ -49,15 +50,17 @@ def gc(*, user: str | None, older_than: float | None, dry_run: bool, store: str 
     if as_json:
         shown = {"schema": SCHEMA, "store": str(path), "dry_run": dry_run, **dataclasses.asdict(found)}
         terminal.echo(json.dumps(shown, indent=2))
-        return
-    if not found.traces and user is not None:
+    elif found.traces or user is None:
+        terminal.echo(_told(found, path, dry_run=dry_run))
+    else:
         terminal.no_such_user(user, path)
-    terminal.echo(_told(found, path, dry_run=dry_run))
+    if not found.traces and user is not None:
+        raise click.exceptions.Exit(terminal.NOTHING_FOUND)
 
 
 def _told(found: Erased, path: Path, *, dry_run: bool) -> str:
     what = "would be removed" if dry_run else "removed"
-    lines = [f"{found.traces:,} traces {what}, {found.spans:,} spans"]
+    lines = [f"{counted(found.traces, 'trace')} {what}, {counted(found.spans, 'span')}"]
     if found.oldest_ns is not None and found.newest_ns is not None:
         lines[0] += f", from {utc(found.oldest_ns)} to {utc(found.newest_ns)} UTC"
     place = cells.printable(str(path))

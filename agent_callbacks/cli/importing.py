@@ -14,6 +14,7 @@ import click
 from opentelemetry.sdk.trace.export import SpanExportResult
 
 from agent_callbacks.analysis import TraceError, cells, otlp
+from agent_callbacks.analysis.figure import counted
 from agent_callbacks.analysis.sdk import readable
 from agent_callbacks.cli import terminal
 from agent_callbacks.cli.progress import working
@@ -87,7 +88,7 @@ class _Intake:
         if self.exporter.export([readable(span) for span in waiting]) is not SpanExportResult.SUCCESS:
             terminal.stop(
                 f"{self.store.path} cannot be written ({self.store.last_fault}): name another with --store; "
-                f"{self.spans:,} spans were stored",
+                f"spans stored: {self.spans:,}",
                 terminal.USAGE_ERROR,
             )
         self.spans += len(waiting)
@@ -100,11 +101,12 @@ def _tell(intake: _Intake, target: StoreExporter, *, as_json: bool) -> None:
         counts = {"traces": len(intake.traces), "spans": intake.spans, "skipped": intake.skipped}
         terminal.echo(json.dumps({"schema": SCHEMA, "store": str(target.path), **counts}, indent=2))
     else:
-        terminal.echo(f"{len(intake.traces):,} traces imported, {intake.spans:,} spans")
+        terminal.echo(f"{counted(len(intake.traces), 'trace')} imported, {counted(intake.spans, 'span')}")
         more = len(intake.skipped) - _NAMED
         lines = [*intake.skipped[:_NAMED], *([f"and {more:,} more"] if more > 0 else [])]
         if lines:
-            click.echo("\n".join(map(cells.printable, [*lines, f"{len(intake.skipped):,} lines skipped"])), err=True)
+            lines.append(f"{counted(len(intake.skipped), 'line')} skipped")
+            click.echo("\n".join(map(cells.printable, lines)), err=True)
     if intake.skipped:
         raise click.exceptions.Exit(SKIPPED)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from agent_callbacks.analysis.trace import TraceError, from_store, parsed, traces
 from agent_callbacks.cli import terminal
+from agent_callbacks.cli.chosen import resolved
 from agent_callbacks.lint import lock
 from agent_callbacks.lint.config import Config, ConfigError, load
 from agent_callbacks.lint.files import kind_of, python_files
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["Inputs", "configured", "gather", "linted", "stored"]
 
 _STDIN: Final = "-"
-_LAST: Final = "last"
 
 
 @dataclass(slots=True)
@@ -112,11 +112,8 @@ def _decoded(content: bytes) -> str:
 def stored(path: str | None, trace: str | None, since_ns: int) -> tuple[str, list[Trace]]:
     """Return the path of a trace store and the traces in it that are asked for."""
     with terminal.opened(path) as store:
-        if trace == _LAST:
-            last = store.last_trace_id()
-            ids = [last] if last else []
-        elif trace is not None:
-            ids = store.matching(trace)
+        if trace is not None:
+            ids = [resolved(store, trace)]
         else:
             ids = [each.trace_id for each in store.traces(sys.maxsize, since_ns=since_ns)]
         if not ids:

@@ -10,12 +10,13 @@ import click
 from agent_callbacks.analysis import cells
 from agent_callbacks.analysis.drawing.bar import Part, share, stacked, stretch
 from agent_callbacks.analysis.drawing.ink import paint as ink
-from agent_callbacks.analysis.drawing.prose import bullets, pairs
+from agent_callbacks.analysis.drawing.prose import bullets, pairs, wrapped
 from agent_callbacks.analysis.drawing.table import Column, flexible, legend, numbers, table
 from agent_callbacks.analysis.figure import percent
 from agent_callbacks.analysis.latency import MODEL, TOOLS, Component, latency_report
 from agent_callbacks.analysis.report.latency import TITLES, unseen
-from agent_callbacks.analysis.waterfall import clamped, duration, headline, kind_of
+from agent_callbacks.analysis.row import kind_of
+from agent_callbacks.analysis.waterfall import clamped, duration, headline
 from agent_callbacks.cli import chosen, terminal
 from agent_callbacks.convention import keys
 
@@ -64,7 +65,7 @@ def latency(
         terminal.echo_json(document(report))
     else:
         width, paint = clamped(terminal.width()), ink(color=terminal.color())
-        terminal.echo("\n".join([*view(found.trace, report, width, paint), "", found.source]))
+        terminal.page("\n".join([*view(found.trace, report, width, paint), "", found.source]))
 
 
 def document(report: LatencyReport) -> dict[str, Any]:
@@ -100,9 +101,7 @@ def _components(report: LatencyReport, width: int, paint: Paint) -> list[str]:
     most = order[0].time_ns if order else 1
     columns = [
         legend([_GLYPHS[each] for each in groups], groups, paint),
-        dataclasses.replace(
-            flexible("", [TITLES[one.component] for one in order], paint, least=_MIN_NAME), gap=1, title=""
-        ),
+        dataclasses.replace(flexible("", [TITLES[one.component] for one in order], paint, least=_MIN_NAME), gap=1),
         numbers("time", [_said(one.time_ns) for one in order], paint),
         numbers("share", [percent(one.share) for one in order], paint, rank=1),
     ]
@@ -197,7 +196,8 @@ def _names(trace: Trace) -> dict[str, str]:
         if kind == "A":
             agent, step = name.removeprefix(_RUN) if path else "", ""
         elif kind == "S":
-            step = f"step {span.attributes[keys.STEP_INDEX]}"
+            index = span.attributes.get(keys.STEP_INDEX)
+            step = name if index is None else f"step {index}"
         within = " ".join(filter(None, (agent, step)))
         own = f"{within or name} itself" if kind in {"A", "S"} else name
         found[span.span_id] = own if kind in {"A", "S"} or not within else f"{within}{_IN}{name}"
@@ -240,8 +240,11 @@ def _count(count: int | None) -> str:
     return "" if count is None else f"{count:,}"
 
 
+_NO_FINDING: Final = "nothing was found: no calls in line that could run side by side, no wait that stands out"
+
+
 def _findings(found: Sequence[Finding], width: int, paint: Paint) -> list[str]:
     if not found:
-        return ["nothing was found: no calls in line that could run side by side, no wait that stands out"]
-    told = [("" if each.saving_ns is None else f"≤ {_said(each.saving_ns)}", each.text) for each in found]
-    return pairs([(bound or "–", text) for bound, text in told], width, paint)  # noqa: RUF001 - a dash for nothing
+        return wrapped(_NO_FINDING, width)
+    told = [("–" if each.saving_ns is None else f"≤ {_said(each.saving_ns)}", each.text) for each in found]  # noqa: RUF001 - a dash for nothing
+    return pairs(told, width, paint)

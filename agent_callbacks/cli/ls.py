@@ -9,7 +9,9 @@ import click
 
 from agent_callbacks.analysis import cells, sheet
 from agent_callbacks.analysis.drawing.ink import paint as ink
+from agent_callbacks.analysis.drawing.prose import wrapped
 from agent_callbacks.analysis.figure import dollars
+from agent_callbacks.analysis.trace import RUNNING
 from agent_callbacks.analysis.waterfall import clamped, duration, utc
 from agent_callbacks.cli import terminal
 from agent_callbacks.cli.wanted import filter_options, nothing, wanted
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from agent_callbacks.store.read import Summary
 
 SCHEMA: Final = "agent_callbacks.traces/1"
-RUNNING: Final = "running"
 _SHORT_ID: Final = 8
 _ORDERS: Final = tuple(name for name in get_args(Order) if name != "written")
 
@@ -57,7 +58,7 @@ def ls(*, limit: int, order: Order, store: str | None, as_json: bool, as_csv: bo
         rows = list(map(_flat, found))
         terminal.echo(sheet.written(list(rows[0]), [list(row.values()) for row in rows]))
     else:
-        terminal.echo(table(found, terminal.width(), ink(color=terminal.color())))
+        terminal.page(table(found, terminal.width(), ink(color=terminal.color())))
 
 
 def document(summary: Summary) -> dict[str, Any]:
@@ -137,7 +138,8 @@ def table(summaries: Sequence[Summary], width: int, paint: Paint) -> str:
             texts["outcome"] = paint(texts["outcome"], style)
         lines.append("  ".join(texts.values()))
     if left_out:
-        lines += ["", paint(cells.cut(f"left out for width: {', '.join(left_out)}", width), "faint")]
+        said = wrapped(f"left out for width: {', '.join(left_out)}", width)
+        lines += ["", *(paint(line, "faint") for line in said)]
     return "\n".join(line.rstrip() for line in lines)
 
 

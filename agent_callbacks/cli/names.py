@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from agent_callbacks.analysis.figure import counted
 from agent_callbacks.cli import terminal
 from agent_callbacks.cli.inputs import configured, gather, linted
 from agent_callbacks.lint import lock
@@ -62,7 +63,7 @@ def _locked(path: Path, found: Mapping[str, SourceName], *, update: bool, as_jso
             path.write_text(lock.text_of(found), "utf-8")
         except OSError as error:
             terminal.stop(f"{path} cannot be written: {error.strerror}", terminal.USAGE_ERROR)
-        terminal.echo(f"{path}: {len(lock.lockable(found))} names")
+        terminal.echo(f"{path}: {counted(len(lock.lockable(found)), 'name')}")
         return
     try:
         text = path.read_text("utf-8")

@@ -11,7 +11,6 @@ from agent_callbacks.analysis.cost import cost_report, costs_of
 from agent_callbacks.analysis.latency import latency_report
 from agent_callbacks.analysis.row import rows, totals
 from agent_callbacks.cli import chosen, terminal
-from agent_callbacks.convention import keys
 
 if TYPE_CHECKING:
     from agent_callbacks.analysis.trace import Trace
@@ -44,20 +43,19 @@ def show(
         if as_json:
             terminal.echo_json(document(found.trace))
         else:
-            terminal.echo_trace(found.trace, found.source, depth=depth)
+            terminal.page(terminal.trace_view(found.trace, found.source, depth=depth))
 
 
 def document(trace: Trace) -> dict[str, Any]:
     """Return *trace* as one JSON object: ``schemas/trace.json`` says what is in it."""
     costs, latency = cost_report(trace, parts=False), latency_report(trace)
-    outcome = trace.root.attributes.get(keys.OUTCOME)
     top = latency.findings[0] if latency.findings else None
     return {
         "schema": SCHEMA,
         "trace_id": trace.trace_id,
         "summary": {
             "name": trace.root.name,
-            "outcome": outcome if isinstance(outcome, str) else None,
+            "outcome": trace.outcome,
             "duration": trace.duration,
             **dataclasses.asdict(totals(trace)),
             "cost": None if costs.total is None else float(costs.total),

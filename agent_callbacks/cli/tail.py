@@ -181,7 +181,7 @@ def _tokens(run: Summary) -> str:
 _COLUMNS: Final[Mapping[str, tuple[int, Callable[[Summary], str]]]] = {
     "end": (8, lambda run: utc(run.end_ns).rpartition(" ")[2]),
     "run": (0, lambda run: cells.printable(run.name)),
-    "outcome": (9, outcome_of),
+    "outcome": (11, outcome_of),
     "time": (8, lambda run: duration(run.seconds)),
     "steps": (5, lambda run: str(run.steps)),
     "tokens": (8, _tokens),
@@ -190,7 +190,7 @@ _COLUMNS: Final[Mapping[str, tuple[int, Callable[[Summary], str]]]] = {
 }
 _TO_THE_RIGHT: Final = frozenset({"time", "steps", "tokens", "cost"})
 _DISPENSABLE: Final = ("tokens", "steps", "cost")
-_LEAST: Final[Mapping[str, int]] = {"run": 17, "first error": 12}
+_LEAST: Final[Mapping[str, int]] = {"run": 17, "first error": 8}
 _MOST_NAME: Final = 28
 
 

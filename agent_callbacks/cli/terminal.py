@@ -92,6 +92,22 @@ def echo(text: str) -> None:
     click.echo(text.encode(encoding, "replace").decode(encoding), color=True)
 
 
+def page(text: str) -> None:
+    """Print *text*; what is longer than the terminal goes through the user's pager, so that its head is seen first.
+
+    As with git: ``PAGER`` names it (default: less), nothing or ``cat`` in its place is none, as is ``--no-pager``.
+    """
+    fits = text.count("\n") + 2 < shutil.get_terminal_size().lines  # and the next prompt
+    if fits or not is_terminal() or os.environ.get("PAGER") == "" or _no_pager():
+        echo(text)
+    else:
+        click.echo_via_pager(text)
+
+
+def _no_pager() -> bool:
+    return bool(click.get_current_context().find_root().params["no_pager"])
+
+
 def echo_json(document: Mapping[str, Any]) -> None:
     """Print *document* in ASCII, so that no text of a span steers the terminal; what is no number in JSON is null."""
     echo(json.dumps(_finite(document), indent=2, allow_nan=False))
@@ -112,8 +128,8 @@ def _finite(value: object) -> object:
             return value
 
 
-def echo_trace(trace: Trace, source: str, *, depth: int | None = None) -> None:
-    """Print *trace* as a waterfall, what is asked of it first, and where it is from: how any command shows a trace."""
+def trace_view(trace: Trace, source: str, *, depth: int | None = None) -> str:
+    """Return *trace* as a waterfall, what is asked of it first, and where it is from: how any command shows a trace."""
     at, paint = clamped(width()), ink(color=color())
     costs, latency = cost_report(trace, parts=False), latency_report(trace)
     matter = matter_of(trace, rows(trace), costs, latency)
@@ -125,8 +141,8 @@ def echo_trace(trace: Trace, source: str, *, depth: int | None = None) -> None:
         for each in words.answers(matter, 0)
         if each.question in _SHORT
     ]
-    echo(render(trace, at, color=color(), depth=depth, costs=costs, latency=latency))
-    echo("\n".join(["", *pairs(told, at, paint), "", source]))
+    drawn = render(trace, at, color=color(), depth=depth, costs=costs, latency=latency)
+    return "\n".join([drawn, "", *pairs(told, at, paint), "", source])
 
 
 def _same(answer: str, finding: str) -> bool:

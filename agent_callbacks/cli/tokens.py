@@ -12,9 +12,9 @@ from agent_callbacks.analysis.drawing.bar import Part, stacked
 from agent_callbacks.analysis.drawing.ink import paint as ink
 from agent_callbacks.analysis.drawing.prose import bullets, joined
 from agent_callbacks.analysis.drawing.table import Column, flexible, legend, numbers, table, texts
-from agent_callbacks.analysis.figure import percent, signed
+from agent_callbacks.analysis.figure import counted, percent, signed
 from agent_callbacks.analysis.tokens import token_report
-from agent_callbacks.analysis.waterfall import clamped, counted, headline
+from agent_callbacks.analysis.waterfall import clamped, headline
 from agent_callbacks.analysis.window import fullest, windows
 from agent_callbacks.cli import chosen, terminal
 from agent_callbacks.tokens.buckets import BUCKETS, Buckets
@@ -44,6 +44,7 @@ _NOT_SPLIT: Final = (
     "the input is not split by what it is: this trace carries no buckets (recorded with count_tokens off, by an "
     "earlier release or by another instrumentation)"
 )
+_NO_CALL: Final = "no model call in this trace"
 _MIN_BAR: Final = 16
 _MOST_BAR: Final = 80
 _MIN_LABEL: Final = 8
@@ -77,7 +78,7 @@ def tokens(
         terminal.echo_json(document(report, known, more))
     else:
         width, paint = clamped(terminal.width()), ink(color=terminal.color())
-        terminal.echo("\n".join([*view(found.trace, report, known, more, width, paint), "", found.source]))
+        terminal.page("\n".join([*view(found.trace, report, known, more, width, paint), "", found.source]))
 
 
 def document(report: TokenReport, known: Mapping[str, Window], more: int) -> dict[str, Any]:
@@ -150,6 +151,9 @@ def view(
 ) -> list[str]:
     """Return the lines of the view, at most *width* cells wide."""
     sent, made = sum(call.input for call in report.calls), sum(call.output for call in report.calls)
+    if not sent + made:
+        missing = "no model call in this trace says how many tokens it used" if report.calls else _NO_CALL
+        return [*headline(trace, width, paint), "", missing]
     lines = headline(trace, width, paint, f"{sent:,} tokens in", f"{made:,} out")
     for run in report.runs:
         lines += ["", *_run(run, known, more, width, paint)]
@@ -178,9 +182,6 @@ def _run(run: RunTokens, known: Mapping[str, Window], more: int, width: int, pai
 
 
 def _calls(calls: Sequence[CallTokens], known: Mapping[str, Window], width: int, paint: Paint) -> Iterator[str]:
-    if not calls:
-        yield "no model call in this trace"
-        return
     yield paint(counted(len(calls), "model call"), "bold")
     lines = [
         _Line(
@@ -210,9 +211,10 @@ def _steps(lines: Sequence[_Line], width: int, paint: Paint) -> list[str]:
     columns = [
         flexible("", [line.label for line in lines], paint, least=_MIN_LABEL),
         numbers("in", [("~" if line.estimated else "") + f"{line.input:,}" for line in lines], paint),
-        numbers("more", [_more(line) for line in lines], paint, rank=1),
         numbers("out", [f"{line.output:,}" for line in lines], paint, rank=2),
     ]
+    if any(line.marginal is not None for line in lines):
+        columns.insert(2, numbers("more", [_more(line) for line in lines], paint, rank=1))
     if any(line.cached is not None for line in lines):
         shares = ["" if line.cached is None else percent(line.cached) for line in lines]
         columns.append(numbers("cached", shares, paint, rank=4))
@@ -268,7 +270,7 @@ def _list(lines: Sequence[_Line], width: int, paint: Paint) -> list[str]:
 def _told(run: RunTokens, more: int) -> Iterator[str]:
     """Yield what the numbers say: what the run sent as a multiple of its first call, alerts, and what comes next."""
     if run.context_multiple is not None and len(run.steps) > 1:
-        growth = "" if run.context_growth is None else f", each of the last third {run.context_growth:.1f} times"
+        growth = "" if run.context_growth is None else f", each step of the last third {run.context_growth:.1f} times"
         kind = "" if run.alert is None else f": {run.alert}"
         yield f"all steps together sent {run.context_multiple:.1f} times the input of the first call{growth}{kind}"
     rising = [f"{step.index}" for step in run.steps if step.rising]

@@ -193,6 +193,10 @@ class Store:
         query = f"SELECT {', '.join(_STORED)} FROM spans WHERE trace_id = ? ORDER BY start_ns, span_id"  # noqa: S608 - constants
         return [_stored(row, self.path) for row in self._rows(query, (trace_id,))]
 
+    def running(self, trace_id: str) -> bool:
+        """Say whether the root of the trace *trace_id* is not stored yet."""
+        return self._rows("SELECT NOT rooted FROM traces WHERE trace_id = ?", (trace_id,)) == [(1,)]
+
     def calls(self, trace_id: str) -> list[StoredSpan]:
         """Return the model calls of the trace *trace_id*, in the order they started."""
         query = (

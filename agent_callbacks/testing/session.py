@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent_callbacks.analysis.figure import counted
 from agent_callbacks.lint import lock
 from agent_callbacks.lint.formats import document
 from agent_callbacks.lint.registry import Entry, compared, unregistered
@@ -66,8 +67,9 @@ def together(names: Names, config: Config) -> list[Finding]:
     found += over_budget(entries, settings)
     if config.lock.is_file():
         text = config.lock.read_text("utf-8")
+        seen = {entry.name for entry in entries}
         # Not every test runs every time: only a name that another one stands for now is missed.
-        found += lock.compared(text, str(config.lock), {entry.name for entry in entries}, only_renamed=True)
+        found += lock.compared(text, str(config.lock), seen, only_renamed=True, accepted=settings.not_duplicates)
     return settings.policy.applied(found)
 
 
@@ -76,7 +78,7 @@ def update(names: Names, config: Config) -> str:
     known = lock.names_in(config.lock.read_text("utf-8")) if config.lock.is_file() else {}
     every = {*known, *(entry.name for entry in names.entries())}
     config.lock.write_text(lock.text_of(every), "utf-8")
-    return f"{config.lock}: {len(lock.lockable(every))} names"
+    return f"{config.lock}: {counted(len(lock.lockable(every)), 'name')}"
 
 
 def report(path: str, findings: Iterable[Finding]) -> None:

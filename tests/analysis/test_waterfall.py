@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from agent_callbacks.analysis import Span, latency_report, load
 from agent_callbacks.analysis.cells import cut, left, printable, right, width
+from agent_callbacks.analysis.row import Totals, rows, totals
 from agent_callbacks.analysis.trace import traces
-from agent_callbacks.analysis.waterfall import Totals, duration, render, rows, totals, utc
+from agent_callbacks.analysis.waterfall import duration, render, utc
 from agent_callbacks.convention import keys
 from tests.cli import story
 from tests.report import scenes
@@ -204,8 +205,8 @@ class TestValues:
         """Rows carry depth, times in seconds and fractions, and the tokens of runs, steps and model calls."""
         run, step, model, *_ = rows(trace)
         assert [(row.kind, row.depth) for row in (run, step, model)] == [("A", 0), ("S", 1), ("M", 2)]
-        assert (run.begin, run.end, run.offset, run.duration) == (0, 1, 0, 3.42)
-        assert (model.offset, round(model.first_chunk, 4)) == (0.015, round(0.415 / 3.42, 4))
+        assert (run.begin, run.end, run.duration) == (0, 1, 3.42)
+        assert (round(model.begin, 4), round(model.first_chunk, 4)) == (round(0.015 / 3.42, 4), round(0.415 / 3.42, 4))
         assert [(row.input_tokens, row.output_tokens) for row in (run, step, model)] == [
             (3120, 188),
             (1200, 90),

@@ -247,7 +247,7 @@ class TestTerminal:
 
     def test_same_from_a_new_process(self, store, capsys):
         """What a new process shows is, character for character, what the process that made the trace printed."""
-        terminal.echo_trace(load(support())[0], f"stored in {store}")
+        terminal.echo(terminal.trace_view(load(support())[0], f"stored in {store}"))
         shown = process("show", "last")
         assert shown.stdout == capsys.readouterr().out
         assert (shown.returncode, shown.stderr) == (0, "")

@@ -80,6 +80,8 @@ class TestGc:
         monkeypatch.delenv("AGENT_CALLBACKS_PSEUDONYM_KEY", raising=False)
         found = run("gc", "--user", "nobody")
         assert (1, True) == (found.exit_code, "no trace of user 'nobody'" in found.stderr)
+        as_json = run("gc", "--user", "nobody", "--json")
+        assert (1, 0) == (as_json.exit_code, json.loads(as_json.stdout)["traces"])
         assert "AGENT_CALLBACKS_PSEUDONYM_KEY" in run("gc", "--user", MAIL).stderr
 
     def test_faults(self, tmp_path):
@@ -208,7 +210,7 @@ class TestImport:
         file = tmp_path / "mixed.jsonl"
         file.write_text("\n".join(lines) + "\n")
         done = run("import", str(file), "--store", str(tmp_path / "traces.db"))
-        assert (1, "1 traces imported, 2 spans\n") == (done.exit_code, done.stdout)
+        assert (1, "1 trace imported, 2 spans\n") == (done.exit_code, done.stdout)
         said = done.stderr.splitlines()
         assert [f"{file}, line {number}: expected" for number in (3, 4, 5, 8)] == [
             each[: len(str(file)) + len(", line 3: expected")] for each in said[:-1]
@@ -220,7 +222,7 @@ class TestImport:
         """A broken first line does not take the rest along, and many faults are cut short."""
         given = "\n".join(["{"] * 25 + ["", foreign()])
         done = run("import", "-", "--store", str(tmp_path / "traces.db"), given=given)
-        assert "1 traces imported, 1 spans\n" == done.stdout
+        assert "1 trace imported, 1 span\n" == done.stdout
         assert done.stderr.splitlines()[0].startswith("standard input, line 1: expected JSON")
         assert ["and 5 more", "25 lines skipped"] == done.stderr.splitlines()[-2:]
 

@@ -148,7 +148,8 @@ class TestInputs:
             ["--store", "t.db", "--since", "2020-01-01"], ["t.db"],
         ):  # fmt: skip
             assert "1 trace" in run("lint", *arguments).output
-        assert 1 == run("lint", "--store", "t.db", "--trace", "ffff").exit_code
+        unknown = run("lint", "--store", "t.db", "--trace", "ffff")
+        assert (2, True) == (unknown.exit_code, "no trace 'ffff'" in unknown.stderr)
         monkeypatch.setenv("AGENT_CALLBACKS_STORE", "t.db")
         assert "1 trace" in run("lint", "--store").output
         assert "1 trace" in run("lint", "--since", "2020-01-01").output
@@ -632,7 +633,7 @@ class TestNames:
             '`tool.search_web` became `tool.web_search`: a query for name = "tool.search_web" finds nothing any more'
             in done.output
         )
-        assert "`tool.fetch_page` became `tool.load_page`" in done.output
+        assert "`tool.fetch_page` is gone, and `tool.load_page` is new" in done.output
         assert "not locked yet: tool.load_page, tool.web_search" in done.output
         Path("t.py").write_text(self.SOURCE.replace("search_web", "other"))
         linted = run("lint", ".")

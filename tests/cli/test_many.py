@@ -27,7 +27,7 @@ from agent_callbacks.store.erase import erase
 from agent_callbacks.store.summary import Filter
 from agent_callbacks.store.write import StoreExporter
 from tests.analysis.test_waterfall import HOSTILE
-from tests.store.story import START, told
+from tests.store.story import START, support, told
 
 HERE = Path(__file__).parents[2]
 MAIN = "from agent_callbacks.cli import main; main()"
@@ -502,6 +502,11 @@ class TestTail:
         (line,) = run("tail", "--once", COLUMNS=str(columns)).output.splitlines()
         assert cells.width(line) <= max(60, columns)
         assert "failure" in line
+
+    def test_outcomes_are_told_whole(self, path):
+        """No outcome is cut, on any width."""
+        write(path, support(outcome="interrupted"))
+        assert "  interrupted  " in run("tail", "--once", COLUMNS="60").output
 
     def test_json(self, path):
         """With --json each line is one object."""

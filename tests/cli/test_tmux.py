@@ -113,6 +113,24 @@ def test_nothing_wraps(opened, tmp_path, columns):
         assert max(map(cells.width, expected)) <= columns
 
 
+def test_pager(opened, tmp_path):
+    """A view longer than the screen goes to the pager, the head first; not where it fits or none is wanted."""
+    paged, terminal = tmp_path / "paged", opened(80)
+    file = story.file(tmp_path / "r.jsonl", story.told())
+    terminal.environment["PAGER"] = f"sh -c 'cat > {paged}'"
+    terminal.tmux("set-environment", "-g", "PAGER", terminal.environment["PAGER"])
+    terminal.tmux("respawn-pane", "-k", "sh")
+    assert "agent.run.support" in terminal.run(f"show {file}")[0]
+    assert not paged.exists()
+    terminal.tmux("resize-window", "-y", "12")
+    assert "agent.run.support" not in "".join(terminal.run(f"show {file}"))
+    assert "agent.run.support" in paged.read_text("utf-8").partition("\n")[0]
+    paged.unlink()
+    for nothing in (f"--no-pager show {file}", f"ls --store {story.store(tmp_path / 'x.db', story.told())}"):
+        assert any(terminal.run(nothing))
+        assert not paged.exists()
+
+
 def test_title_and_clipboard_are_untouched(opened, tmp_path):
     """A trace full of escape sequences changes neither the title nor the clipboard nor the window's name."""
     who = dict.fromkeys((keys.USER_ID, keys.SESSION_ID, keys.FEATURE_FLAG_KEY, keys.FEATURE_FLAG_VARIANT), HOSTILE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -284,7 +285,7 @@ class TestTokens:
         """Alerts and the projection are said in words; how many steps are projected can be chosen."""
         shown = said("tokens", file, "--more", "2")
         assert (
-            "→ all steps together sent 4.7 times the input of the first call, each of the last third 2.3 times: "
+            "→ all steps together sent 4.7 times the input of the first call, each step of the last third 2.3 times: "
             in shown
         )
         assert "compounding → the input rose faster than the alert allows at step 3 (▲)" in shown
@@ -432,6 +433,14 @@ class TestCost:
         assert "nobody-knows not known 4 20,536 490" in shown
         assert "no price is known for nobody-knows: give prices in a file" in shown
 
+    def test_model_not_said(self, tmp_path):
+        """Calls that do not say their model are said to be so; no price is asked for a model that has no name."""
+        scene = scenes.Scene(2)
+        scene.add(None, "llm.chat", 0, 1, {keys.OPERATION_NAME: "chat", keys.USAGE_INPUT_TOKENS: 9})
+        shown = said("cost", story.file(tmp_path / "x.jsonl", scene.trace()))
+        assert "· some calls do not say which model they asked: they have no price" in shown
+        assert "no price is known for unknown" not in shown
+
     def test_part_of_a_model_priced(self, tmp_path):
         """What some calls of a model say they cost is shown, and that others do not say."""
         scene = scenes.Scene(2)
@@ -469,6 +478,52 @@ class TestCost:
         monkeypatch.setenv("AGENT_CALLBACKS_PRICES", str(tmp_path / "prices.toml"))
         result = run(view, file)
         assert (2, True) == (result.exit_code, "prices.toml" in result.stderr)
+
+
+class TestUsageNotSaid:
+    """A model call that does not say how many tokens it used: not known is not nothing."""
+
+    @pytest.fixture
+    def silent(self, tmp_path):
+        """Give a run whose model call, recorded by another instrumentation, says what it is and no more."""
+        scene = scenes.Scene(2)
+        run = scene.add(None, "agent", 0, 2, {"openinference.span.kind": "AGENT"})
+        scene.add(run, "ChatOpenAI", 0, 1, {"openinference.span.kind": "LLM"})
+        return story.file(tmp_path / "x.jsonl", scene.trace())
+
+    def test_show(self, silent):
+        """Such spans are told by their kind, and what cost most is not known."""
+        shown = said("show", silent)
+        assert "0 steps · 1 model call · 0 tool calls" in shown
+        assert "M └─ ChatOpenAI" in shown
+        assert "cost most Not known: no model call says how many tokens it used." in shown
+
+    def test_tokens(self, silent):
+        """No count is shown."""
+        shown = said("tokens", silent)
+        assert "no model call in this trace says how many tokens it used" in shown
+        assert "tokens in" not in shown
+
+
+def test_step_without_its_number(tmp_path):
+    """A span that is a step by its name alone is called by it."""
+    scene = scenes.Scene(2)
+    run = scene.add(None, "agent.run", 0, 2, {})
+    scene.add(scene.add(run, "agent.step.1", 0, 2, {}), "tool.x", 0, 1, {})
+    assert "agent.step.1 \u203a tool.x" in said("latency", story.file(tmp_path / "x.jsonl", scene.trace()))
+
+
+def test_run_that_goes_on(tmp_path):
+    """A run whose root is not stored yet is running in every view, however what is there of it ended."""
+    whole = story.told()
+    part = dataclasses.replace(whole, spans=tuple(span for span in whole.spans if span.parent_id is not None))
+    store = story.store(tmp_path / "x.db", part)
+    for view in ("show", "tokens", "latency", "cost"):
+        assert " · running" in run(view, "--store", store).output.splitlines()[0]
+    assert "running" == json.loads(run("show", "--json", "--store", store).output)["summary"]["outcome"]
+    assert ", running, " in run("copy", "--store", store).output
+    from_a_file = run("show", story.file(tmp_path / "x.jsonl", part)).output.splitlines()[0]
+    assert " · success" in from_a_file  # as its first span says: a file does not tell whether more is to come
 
 
 class TestSchemas:

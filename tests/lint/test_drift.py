@@ -82,17 +82,26 @@ class TestLock:
         assert {"agent.run": 3, "tool.a": 4, "tool.b": 5} == lock.names_in(text)
 
     def test_compared(self):
-        """A name that is gone is found at its line, with its most likely successor."""
+        """A name that is gone is found at its line: what it became, or the new name that has most words of it."""
         text = lock.text_of(["tool.search_web", "tool.lookup_order", "chain.x"])
         found = lock.compared(text, "span-names.lock", {"tool.web_search", "tool.find_order", "node.y"})
         said = [each.message.partition(":")[0] for each in found]
         assert [
             "`chain.x` is gone",
-            "`tool.lookup_order` became `tool.find_order`",
+            "`tool.lookup_order` is gone, and `tool.find_order` is new",
             "`tool.search_web` became `tool.web_search`",
         ] == said
         assert [3, 4, 5] == [each.line for each in found]
         assert [] == lock.compared(text, "span-names.lock", {"tool.search_web", "tool.lookup_order", "chain.x"})
+
+    def test_some_names_only(self):
+        """Where not all names are known, one is missed for the same name spelled anew, not for a shared word."""
+        text = lock.text_of(["tool.search_policies", "tool.lookup_order"])
+        seen = {"tool.search_web", "tool.order_lookup"}
+        (found,) = lock.compared(text, "span-names.lock", seen, only_renamed=True)
+        assert "`tool.lookup_order` became `tool.order_lookup`" == found.message.partition(":")[0]
+        two_things = [frozenset({"lookup_order", "order_lookup"})]
+        assert [] == lock.compared(text, "span-names.lock", seen, only_renamed=True, accepted=two_things)
 
 
 class TestCatalogue:

@@ -364,14 +364,26 @@ class TestConsole:
         assert 0 == load(printed)[0].root.end_ns
 
     @pytest.mark.parametrize(
-        "text", ['{"context": {"trace_id": 3}}', '{"context": {"trace_id": "0x1"', '["context", "trace_id"]']
-    )
+        "text",
+        [
+            '{"context": {"trace_id": 3}}', '{"context": {"trace_id": "0x1"', '["context", "trace_id"]',
+            '{"context": {"trace_id": "0x1"}, "attributes": {"a": ' + "[" * 100_000,
+        ],
+    )  # fmt: skip
     def test_damaged(self, tmp_path, text):
         """What is no such output says where."""
         path = tmp_path / "console.txt"
         path.write_text("\n" + text)
         with pytest.raises(TraceError, match="line 2: expected a span as the console exporter prints it"):
             load(path)
+
+    def test_damaged_behind_spans(self, printed):
+        """A fault behind spans that were read is named by its own line, the first of what is no span."""
+        lines = printed.read_text().count("\n")
+        with printed.open("a") as file:
+            file.write("{}\n")
+        with pytest.raises(TraceError, match=f"line {lines + 1}: "):
+            load(printed)
 
 
 def test_otlp_remote_and_unended(tmp_path):

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import langchain_core.tools  # noqa: F401 - what is loaded before a suite starts is not loaded again by each
 import pytest
 
+import agent_callbacks.settings  # likewise: a second copy would be another class
 import agent_callbacks.testing.capture
 import agent_callbacks.testing.session
 from agent_callbacks.lint.finding import Finding
@@ -368,7 +369,7 @@ def test_three(span_capture):
         lock = pytester.path / "span-names.lock"
         one, two, _ = self.PAIR.strip().split("\n\n")
         done = suite(f"\n{one}\n", "--span-lint-update")
-        done.stdout.fnmatch_lines(["*span-names.lock: 1 names"])
+        done.stdout.fnmatch_lines(["*span-names.lock: 1 name"])
         assert lock.read_text().endswith("\ntool.search_web\n")
         assert (
             0
@@ -379,6 +380,20 @@ def test_three(span_capture):
         done.stdout.fnmatch_lines(["SPN304 error: `tool.search_web` became `tool.web_search`*"])
         done = suite(f"\n{two}\n", "--span-lint-update")
         assert lock.read_text().endswith("\ntool.search_web\ntool.web_search\n")
+
+    def test_lock_and_some_tests(self, suite):
+        """A locked name whose test did not run is not missed because another test has a name like it."""
+        one, two, _ = self.PAIR.replace("web_search", "search_policies").strip().split("\n\n")
+        suite(f"\n{two}\n", "--span-lint-update")
+        done = suite(f"\n{one}\n", "--span-lint=error")
+        assert (0, False) == (done.ret, "SPN304" in done.stdout.str())
+
+    def test_lock_and_two_things(self, suite, pytester):
+        """What `not_duplicates` says are two things is no renaming either."""
+        one, two, _ = self.PAIR.strip().split("\n\n")
+        suite(f"\n{one}\n", "--span-lint-update")
+        pytester.makepyprojecttoml("[tool.agent_callbacks.lint]\nnot_duplicates = [['search_web', 'web_search']]\n")
+        assert 0 == suite(f"\n{two}\n", "--span-lint=error").ret
 
     def test_nothing_captured(self, suite):
         """A suite that captures nothing sees nothing."""

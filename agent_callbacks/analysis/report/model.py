@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from agent_callbacks.analysis.report.amount import Unit
+    from agent_callbacks.analysis.row import Kind
     from agent_callbacks.analysis.shown import Shown
-    from agent_callbacks.analysis.waterfall import Kind
 
 SCHEMA: Final = "agent_callbacks.report/1"
 

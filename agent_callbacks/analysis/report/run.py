@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from agent_callbacks.analysis import waterfall
 from agent_callbacks.analysis.cost import cost_report, costs_of
 from agent_callbacks.analysis.latency import latency_report
 from agent_callbacks.analysis.report.bill import charges_of
@@ -14,8 +13,10 @@ from agent_callbacks.analysis.report.spans import span_rows
 from agent_callbacks.analysis.report.steps import dollars, steps_of
 from agent_callbacks.analysis.report.waits import waits_of
 from agent_callbacks.analysis.report.words import Matter, answers
+from agent_callbacks.analysis.row import first_known, totals
 from agent_callbacks.analysis.shown import visible
 from agent_callbacks.analysis.tokens import token_report
+from agent_callbacks.analysis.waterfall import utc
 from agent_callbacks.convention import keys
 
 if TYPE_CHECKING:
@@ -45,11 +46,11 @@ def run_of(trace: Trace, place: int) -> Run:
     costs, latency = cost_report(trace), latency_report(trace)
     rows = span_rows(trace, costs_of(costs), critical_of(latency))
     matter = matter_of(trace, rows, costs, latency)
-    sums = waterfall.totals(trace)
+    sums = totals(trace)
     return Run(
         trace_id=visible(trace.trace_id),
         name=visible(trace.root.name),
-        started=waterfall.utc(trace.start_ns),
+        started=utc(trace.start_ns),
         facts=tuple(_facts(trace)),
         variant=_known(trace, keys.FEATURE_FLAG_VARIANT),
         outcome=_outcome(trace),
@@ -93,13 +94,12 @@ def _missing(steps: Sequence[Step], costs: CostReport, blind: Sequence[str]) -> 
 
 
 def _known(trace: Trace, key: str) -> str | None:
-    found = waterfall.first_known(trace, key)
+    found = first_known(trace, key)
     return None if found is None else visible(found)
 
 
 def _outcome(trace: Trace) -> str | None:
-    found = trace.root.attributes.get(keys.OUTCOME)
-    return None if found is None else visible(str(found))
+    return None if trace.outcome is None else visible(trace.outcome)
 
 
 def _facts(trace: Trace) -> Iterator[Fact]:

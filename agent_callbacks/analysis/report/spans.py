@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from agent_callbacks.analysis import waterfall
 from agent_callbacks.analysis.report.model import Note, SpanRow
+from agent_callbacks.analysis.row import Row, rows
 from agent_callbacks.analysis.shown import shown, visible
 from agent_callbacks.convention import keys
 
@@ -32,14 +32,14 @@ def span_rows(
         critical: The pieces of the critical path by the id of the span they lie in, in nanoseconds since the epoch.
     """
     walked = [span for span, _ in trace.walk()]
-    lines = waterfall.rows(trace, costs)
+    lines = rows(trace, costs)
     return tuple(
         _row(span, line, trace.start_ns, critical.get(span.span_id, ()))
         for span, line in zip(walked, lines, strict=True)
     )
 
 
-def _row(span: Span, line: waterfall.Row, start_ns: int, critical: Sequence[tuple[int, int]]) -> SpanRow:
+def _row(span: Span, line: Row, start_ns: int, critical: Sequence[tuple[int, int]]) -> SpanRow:
     begin = _seconds(span.start_ns - start_ns)
     end = _seconds(max(span.start_ns, span.end_ns) - start_ns) if span.end_ns else None
     first_chunk = span.attributes.get(keys.TIME_TO_FIRST_CHUNK)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from agent_callbacks.analysis.row import kind_of
 from agent_callbacks.analysis.shown import visible
-from agent_callbacks.analysis.waterfall import kind_of
 from agent_callbacks.convention import keys
 from agent_callbacks.convention.peers import peer_of
 

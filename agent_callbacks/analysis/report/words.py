@@ -96,15 +96,17 @@ def _cost(matter: Matter) -> tuple[str, int | None] | None:
     step = costliest(matter.steps)
     if step is None:
         return None
+    all_tokens = sum(map(_tokens, matter.steps))
+    if not all_tokens:
+        return "Not known: no model call says how many tokens it used.", None
     sizes = f"{said(step.input_tokens, 'tokens')} tokens in, {said(step.output_tokens, 'tokens')} out"
     who = f"{step.label.capitalize()} of {step.agent}"
     if step.cost is not None:
         whole = sum(each.cost or 0.0 for each in matter.steps)
         share = f" of {said(whole, 'dollars')} ({said(step.cost / whole, 'share')})" if whole else ""
         return f"{who}: {said(step.cost, 'dollars')}{share}, for {sizes}.", step.span
-    whole = sum(map(_tokens, matter.steps))
-    share = f", {said(_tokens(step) / whole, 'share')} of all tokens" if whole else ""
-    return f"{who}: {sizes}{share}. Prices are not known.", step.span
+    share = said(_tokens(step) / all_tokens, "share")
+    return f"{who}: {sizes}, {share} of all tokens. Prices are not known.", step.span
 
 
 def _growth(matter: Matter) -> tuple[str, int | None] | None:

@@ -98,7 +98,7 @@ def demo(*, with_llamaindex: bool, model: str | None, store: str | None) -> None
     with terminal.opened(store) as opened:
         trace = from_store(opened, trace_id)
         terminal.echo(_wrapped("recorded: ", _question_as_recorded(trace)) + "\n")
-        terminal.echo_trace(trace, f"stored in {cells.printable(str(opened.path))}")
+        terminal.echo(terminal.trace_view(trace, f"stored in {cells.printable(str(opened.path))}"))
     terminal.echo("see it again: agent-callbacks show last" + (f" --store {shlex.quote(store)}" if store else ""))
     if problem:
         terminal.stop(problem, _FAILED)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from agent_callbacks.analysis import cells
+from agent_callbacks.analysis.figure import counted
 from agent_callbacks.cli import terminal
 from agent_callbacks.cli.doctor.environment import delivery, variables
 from agent_callbacks.cli.doctor.finding import Finding
@@ -78,5 +79,5 @@ def _text(found: Sequence[Finding], *, color: bool) -> str:
         if finding.way_out and finding.level != "ok":
             lines.append(f"  {' ' * width}  → {cells.printable(finding.way_out)}")
     faults = sum(finding.level == "fault" for finding in found)
-    lines += ["", f"{faults} fault{'' if faults == 1 else 's'} found" if faults else "all is well"]
+    lines += ["", f"{counted(faults, 'fault')} found" if faults else "all is well"]
     return "\n".join(lines)
