@@ -16,7 +16,7 @@ function runList(page, chosen) {
     any("cost") && [["cost", true], (run) => dollars(run.cost)],
   ].filter(Boolean);
   const more = page.runs.length > MOST_RUNS ? make("p.quiet", {}, `The first ${MOST_RUNS} of ${counted(page.runs.length, "run")}.`) : "";
-  return make("div", {}, table(columns.map(([title]) => title), page.runs.slice(0, MOST_RUNS).map((run, place) => columns.map(([, cell]) => cell(run, place)))), more);
+  return make("div", {}, table("All runs", columns.map(([title]) => title), page.runs.slice(0, MOST_RUNS).map((run, place) => columns.map(([, cell]) => cell(run, place)))), more);
 }
 
 function runHead(run) {
