@@ -93,7 +93,7 @@ class Totals:
 
 def kind_of(span: Span) -> Kind:
     """Return what *span* is, by its attributes."""
-    if kind := _KIND_OF_OPERATION.get(span.attributes.get(keys.OPERATION_NAME)):
+    if kind := _KIND_OF_OPERATION.get(span.text(keys.OPERATION_NAME)):
         return kind
     if keys.STEP_INDEX in span.attributes:
         return "S"
@@ -198,9 +198,9 @@ def _row(
 
 def _fate(span: Span) -> tuple[bool, str | None]:
     """Return whether *span* failed, and how it ended unless well."""
-    outcome = span.attributes.get(keys.OUTCOME)
+    outcome = span.text(keys.OUTCOME)
     if outcome in SYMBOLS:
-        return False, str(outcome)
+        return False, outcome
     if outcome == _FAILURE or span.status == "ERROR":
         return True, cells.printable(str(span.attributes.get(keys.ERROR_TYPE) or "error"))
     return False, None

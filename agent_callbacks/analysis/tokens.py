@@ -148,7 +148,7 @@ def _owner(span: Span, spans: dict[str, Span], mark: str) -> str:
 
 
 def _is_call(span: Span) -> bool:
-    return span.attributes.get(keys.OPERATION_NAME) in _CALLS
+    return span.text(keys.OPERATION_NAME) in _CALLS
 
 
 _CALLS = frozenset({"chat", "text_completion", "generate_content"})
