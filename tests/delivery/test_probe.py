@@ -210,6 +210,17 @@ def test_an_exporter_that_lets_its_error_out(probed, closed_port, monkeypatch):
     assert "refused" == probed(closed_port).explanation.kind
 
 
+def test_an_error_of_no_known_kind(probed, closed_port, monkeypatch):
+    """What nobody foresaw is named by its type, with where to look."""
+
+    def fail(self, spans):
+        raise requests.exceptions.InvalidHeader("odd")
+
+    monkeypatch.setattr(OTLPSpanExporter, "export", fail)
+    told = probed(closed_port).explanation
+    assert ("error: InvalidHeader", True) == (told.kind, "OTEL_EXPORTER_OTLP_" in told.way_out)
+
+
 def test_a_proxy_that_leads_nowhere(probed, receiver, closed_port, monkeypatch):
     """A proxy of the environment that does not answer is blamed, not the receiver."""
     monkeypatch.setenv("http_proxy", closed_port)

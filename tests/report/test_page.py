@@ -91,6 +91,15 @@ class TestLayout:
         assert (dark, True) == (opened.page.evaluate(ground), light != dark)
 
 
+class TestHead:
+    """What stands above the waterfall."""
+
+    def test_facts(self, show):
+        """How the run ended, what it belongs to, and which it is."""
+        facts = show(*load(support())).page.locator("#run-facts .fact").all_inner_texts()
+        assert ["outcome success", "service support", "user u-17"] == facts[:3]
+
+
 class TestMouse:
     """Clicks."""
 

@@ -20,7 +20,7 @@ function runList(page, chosen) {
 }
 
 function runHead(run) {
-  const facts = [...run.facts.map(({ title, text }) => [title, text]), ["started", `${run.started} UTC`], ["trace", run.trace_id]];
+  const facts = [run.outcome === null ? null : ["outcome", run.outcome], ...run.facts.map(({ title, text }) => [title, text]), ["started", `${run.started} UTC`], ["trace", run.trace_id]].filter(Boolean);
   byId("run-facts").replaceChildren(...facts.map(([title, text]) => make("span.fact", {}, make("span.quiet", {}, isolated(title)), " ", isolated(text))));
   const numbers = [
     ["time", seconds(run.duration)], run.cost === null ? null : ["cost", dollars(run.cost)],
