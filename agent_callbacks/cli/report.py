@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from agent_callbacks.analysis import cells
 from agent_callbacks.analysis.cost import PricesError
 from agent_callbacks.analysis.report import ReportError, page, render
 from agent_callbacks.analysis.report.render import document
@@ -90,4 +91,4 @@ def _write(text: str, output: str, runs: int) -> None:
     except OSError as error:
         terminal.stop(f"{output}: {error.strerror}", terminal.USAGE_ERROR)
     size = f"{len(encoded) / _KILO:,.0f} KB"
-    terminal.echo(f"{output}: {runs} run{'' if runs == 1 else 's'}, {size}; open it in a browser")
+    terminal.echo(f"{cells.printable(output)}: {runs} run{'' if runs == 1 else 's'}, {size}; open it in a browser")
