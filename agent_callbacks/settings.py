@@ -18,7 +18,7 @@ from agent_callbacks.tokens.overrides import PricesError
 from agent_callbacks.tokens.prices import PriceBook, open_book
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 __all__ = ["Settings", "check_arguments"]
 
@@ -145,7 +145,7 @@ _POSITIVE: Final = (
 )  # fmt: skip
 
 
-def unknown_setting(name: str, known: Mapping[str, object]) -> str:
+def unknown_setting(name: str, known: Collection[str]) -> str:
     """Return the message for a setting that does not exist, naming the nearest one that does."""
     close = difflib.get_close_matches(name, known, 1, 0.5)
     hint = f"did you mean {close[0]!r}?" if close else f"known settings: {', '.join(sorted(known))}"
@@ -225,6 +225,7 @@ _READERS: Final[Mapping[str, Callable[[str], object]]] = {
 }
 # Read by other rooms: the key of pseudonyms, the store's place.
 _NOT_SETTINGS: Final = frozenset({"PSEUDONYM_KEY", "STORE"})
+_VARIABLES: Final = (*_READERS, *(name.lower() for name in _NOT_SETTINGS))
 _CAPTURES: Final[Mapping[str, ContentLevel]] = {
     "NO_CONTENT": "off", "SPAN_ONLY": "all", "SPAN_AND_EVENT": "all", "EVENT_ONLY": "off",
 }  # fmt: skip
@@ -241,7 +242,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
             continue
         name = suffix.lower()
         if name not in _READERS:
-            _report(variable, unknown_setting(name, _READERS))
+            _report(variable, unknown_setting(name, _VARIABLES))
             continue
         try:
             found[name] = _READERS[name](environ[variable])

@@ -91,7 +91,7 @@ def price_book(prices: str | Path | None = None) -> PriceBook:
 
 def is_call(span: Span) -> bool:
     """Say whether *span* is a call that costs something, as far as it tells: it has tokens or a price."""
-    return span.attributes.get(keys.OPERATION_NAME) in _CALLS and (_usage(span) is not None or says_cost(span))
+    return span.text(keys.OPERATION_NAME) in _CALLS and (_usage(span) is not None or says_cost(span))
 
 
 def says_cost(span: Span) -> bool:
@@ -110,9 +110,9 @@ def priced(span: Span, book: PriceBook, other: Call | None = None) -> CallCost:
     rate = None if usage is None else book.rate(other or asked_of(span), span.start_ns)
     parts = None if rate is None or usage is None else rate.cost(usage)
     saving = None if rate is None or usage is None or parts is None else rate.uncached(usage) - parts.total
-    recorded = span.attributes.get(keys.LLM_COST)
+    recorded = span.number(keys.LLM_COST)
     cost = None if parts is None else parts.total
-    if (other is None or span.attributes.get(keys.CACHE_HIT)) and isinstance(recorded, (int, float)):
+    if (other is None or span.attributes.get(keys.CACHE_HIT)) and recorded is not None:
         cost = Decimal(str(recorded))  # the shortest text of a float is what was written
         parts = None if parts is None else parts.scaled(cost)
     return CallCost(

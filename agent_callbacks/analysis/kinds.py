@@ -41,14 +41,14 @@ _BY_NAME: Final[tuple[tuple[str, Kind], ...]] = (
 def kind_of(span: Span) -> Kind:
     """Return what *span* is."""
     attributes = span.attributes
-    if kind := _BY_OPERATION.get(attributes.get(keys.OPERATION_NAME)):
+    if kind := _BY_OPERATION.get(span.text(keys.OPERATION_NAME)):
         return kind
     if keys.STEP_INDEX in attributes:
         return "step"
     if keys.NODE_NAME in attributes:
         return "node"
     for mark in _MARKS:
-        if kind := _BY_MARK.get(attributes.get(mark)):
+        if kind := _BY_MARK.get(span.text(mark)):
             return kind
     if span.kind == "CLIENT" and keys.REQUEST_MODEL in attributes:
         return "model"

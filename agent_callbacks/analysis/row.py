@@ -195,9 +195,9 @@ def _row(
 
 def _fate(span: Span) -> tuple[bool, str | None]:
     """Return whether *span* failed, and how it ended unless well."""
-    outcome = span.attributes.get(keys.OUTCOME)
+    outcome = span.text(keys.OUTCOME)
     if outcome in SYMBOLS:
-        return False, str(outcome)
+        return False, outcome
     if outcome == _FAILURE or span.status == "ERROR":
         return True, cells.printable(str(span.attributes.get(keys.ERROR_TYPE) or "error"))
     return False, None

@@ -79,9 +79,9 @@ class Span:
         return found if isinstance(found, int | float) and not isinstance(found, bool) else None
 
     def count(self, key: str) -> int | None:
-        """Return the whole number under *key* of the attributes; None where there is none."""
+        """Return the whole number under *key* of the attributes; None where there is none, or one below nothing."""
         found = self.attributes.get(key)
-        return found if isinstance(found, int) and not isinstance(found, bool) else None
+        return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
 
 
 def attributes_of(value: object) -> Mapping[str, Value]:

@@ -92,7 +92,7 @@ def cost_of(summary: Summary) -> str:
 _COLUMNS: Final[Mapping[str, Callable[[Summary], str]]] = {
     "trace": lambda one: one.trace_id[:_SHORT_ID],
     "start": lambda one: utc(one.start_ns),
-    "root": lambda one: cells.printable(one.name),
+    "root": lambda one: cells.printable(one.name) or "(no name)",
     "time": lambda one: duration(one.seconds),
     "steps": lambda one: str(one.steps),
     "in": lambda one: _count(one.input_tokens),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from agent_callbacks.analysis import cells
 from agent_callbacks.analysis.cost import PricesError
 from agent_callbacks.analysis.figure import counted
 from agent_callbacks.analysis.report import ReportError, page, render
@@ -91,4 +92,4 @@ def _write(text: str, output: str, runs: int) -> None:
     except OSError as error:
         terminal.stop(f"{output}: {error.strerror}", terminal.USAGE_ERROR)
     size = f"{len(encoded) / _KILO:,.0f} KB"
-    terminal.echo(f"{output}: {counted(runs, 'run')}, {size}; open it in a browser")
+    terminal.echo(f"{cells.printable(output)}: {counted(runs, 'run')}, {size}; open it in a browser")

@@ -94,6 +94,14 @@ _CAUSES: Final[Mapping[str, tuple[str, str]]] = {
         "correct it, or put the host into NO_PROXY",
     ),
     "tls": ("{place} and we found no way to speak TLS", "check the certificates on both sides"),
+    "trust file": (
+        "a file of certificates cannot be read",
+        "correct the path in OTEL_EXPORTER_OTLP_CERTIFICATE, or in REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE",
+    ),
+    "address": (
+        "the endpoint is no address of a receiver",
+        "write http://HOST:PORT or https://HOST:PORT into OTEL_EXPORTER_OTLP_ENDPOINT",
+    ),
     "certificate": ("the certificate of {place} is not trusted", _TRUST),
 }  # fmt: skip
 
@@ -112,6 +120,8 @@ _CODES: Final[Mapping[str, tuple[str, str, str]]] = {
 _SILENCES: Final[Mapping[Spoken, str]] = {
     Spoken.REFUSED: "refused", Spoken.UNKNOWN_HOST: "unknown host", Spoken.UNREACHABLE: "unreachable",
 }  # fmt: skip
+# Cause, where what was said is about certificates -> a better one.
+_OF_CERTIFICATES: Final[Mapping[str, str]] = {"tls": "certificate", "error: OSError": "trust file"}
 _TRACES_PATH: Final = "/v1/traces"
 
 
@@ -204,6 +214,8 @@ def _of_code(attempt: Attempt) -> Explanation:
         return _of_success(attempt)
     if attempt.heard is not None and attempt.heard in _SILENCES:
         return _of_cause(attempt, _SILENCES[attempt.heard])
+    if attempt.cause in _CAUSES:
+        return _of_cause(attempt, attempt.cause)
     if attempt.cause == "UNAVAILABLE" and attempt.heard is Spoken.TLS:
         return _of_cause(attempt, "certificate")
     if attempt.cause in _CODES:
@@ -215,8 +227,8 @@ def _of_code(attempt: Attempt) -> Explanation:
 
 
 def _of_cause(attempt: Attempt, cause: str) -> Explanation:
-    if cause == "tls" and "certificate" in attempt.said.lower():
-        cause = "certificate"
+    if "certificate" in attempt.said.lower():
+        cause = _OF_CERTIFICATES.get(cause, cause)
     if cause not in _CAUSES:
         return _failed(cause, f"no answer from {attempt.place} ({cause})", "check the OTEL_EXPORTER_OTLP_* variables")
     what, way_out = _CAUSES[cause]

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
+import re
+import threading
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -26,13 +29,14 @@ from agent_callbacks.privacy.sanitizer import Sanitizer
 from agent_callbacks.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = ["Outcome", "probe"]
 
 SPAN_NAME: Final = "chain.doctor_probe"
 _PORTS: Final = {"http": 80, "https": 443, "grpc": 4317}
 _EXPORTER_LOGGERS: Final = ("opentelemetry.exporter", "opentelemetry.exporter.otlp.proto", "urllib3")
+_ROUNDS: Final = 3  # the request, then up to three looks at what the port speaks, of a third each; and some air
 _LONGEST: Final = 300  # bytes
 _LOCATION: Final = "location"
 
@@ -55,18 +59,47 @@ class Outcome:
 
 
 def probe(timeout: float) -> Outcome:
-    """Send one span to the configured endpoint and explain the answer, in about *timeout* seconds."""
+    """Send one span to the configured endpoint and explain the answer, within three times *timeout* seconds."""
+    endpoint = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"]
+    if not _is_address(endpoint):
+        return Outcome(otlp.protocol(os.environ), "", explained(_unanswered("", "address")))
     loggers = [logging.getLogger(name) for name in _EXPORTER_LOGGERS]
     levels = [each.level for each in loggers]
     for each in loggers:  # their records would say in their words what we explain in ours
         each.setLevel(logging.CRITICAL + 1)
     try:
-        attempt = (_over_grpc if otlp.protocol(os.environ) == "grpc" else _over_http)(_span(), timeout)
+        send = _over_grpc if otlp.protocol(os.environ) == "grpc" else _over_http
+        attempt = _in_time(lambda: send(_span(), timeout), timeout * _ROUNDS) or _unanswered(endpoint, "timeout")
     finally:
         for each, level in zip(loggers, levels, strict=True):
             each.setLevel(level)
     attempt = _cleaned(attempt, Sanitizer())
     return Outcome(attempt.protocol, attempt.url, explained(attempt), attempt.said)
+
+
+def _is_address(endpoint: str) -> bool:
+    """Return whether *endpoint* can be sent to; gRPC takes a host without a scheme, and schemes of its own."""
+    grpc = otlp.protocol(os.environ) == "grpc"
+    try:
+        parts = urlsplit(f"http://{endpoint}" if grpc and "://" not in endpoint else endpoint)
+        whole = parts.port != 0 and bool(parts.hostname) and not re.search(r"\s", parts.netloc)
+    except ValueError:  # of the port, or of the brackets of an IPv6 address
+        return False
+    return whole if parts.scheme in {"http", "https"} else grpc
+
+
+def _unanswered(url: str, cause: str) -> Attempt:
+    return Attempt(otlp.protocol(os.environ), url, cause, None, {}, "", 0, "", None)
+
+
+def _in_time(send: Callable[[], Attempt], seconds: float) -> Attempt | None:
+    """Return what *send* does; None where it takes longer: a receiver may never come to the end of its answer."""
+    answers: queue.SimpleQueue[Attempt] = queue.SimpleQueue()
+    threading.Thread(target=lambda: answers.put(send()), daemon=True).start()
+    try:
+        return answers.get(timeout=seconds)
+    except queue.Empty:
+        return None
 
 
 def _cleaned(attempt: Attempt, sanitizer: Sanitizer) -> Attempt:

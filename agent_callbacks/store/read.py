@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, cast
 
 import orjson
 
-from agent_callbacks.store import layout, schema, summary
+from agent_callbacks.store import file, layout, schema, summary, trust
 from agent_callbacks.store.summary import EVERY, Filter, Order, Summary
 
 if TYPE_CHECKING:
@@ -30,6 +30,11 @@ _STORED: Final = (
     "trace_id", "span_id", "parent_span_id", "name", "kind", "start_ns", "end_ns", "status", "status_message", "scope",
     "attributes", "events", "links", "resource",
 )  # fmt: skip
+_ENDS: Final = """
+    SELECT start_ns FROM (SELECT min(start_ns) AS start_ns FROM traces UNION SELECT max(start_ns) FROM traces)
+    WHERE start_ns IS NOT NULL ORDER BY start_ns
+"""
+_EVALUATION: Final = ("trace_id", "name", "score", "label", "time_ns")
 _JSON: Final = frozenset({"attributes", "events", "links", "resource"})
 
 Json: TypeAlias = Any  # what JSON can hold; analysis.trace gives it types
@@ -103,6 +108,8 @@ class Store:
         with self._reading():
             self._connection = self._connect("ro")
         try:
+            with self._reading():
+                trust.check_tables(self._connection, self.path)
             version = self._one("PRAGMA user_version")
             _check_version(version, self.path)
             if version < schema.VERSION:
@@ -145,7 +152,7 @@ class Store:
     ) -> list[tuple[Any, ...]]:
         """Return of each trace that is *wanted* the columns *shown*, of ``summary.SHOWN``: the fewer, the faster."""
         values = {name: getattr(wanted, name) for name in wanted.__slots__}
-        return self._rows(summary.query(wanted, order, shown), {**values, "limit": limit})
+        return self._sound(shown, summary.query(wanted, order, shown), {**values, "limit": limit})
 
     def known(self, column: str, limit: int = _SUGGESTED_FROM) -> list[str]:
         """Return what stands in a *column* of text, of ``summary.SHOWN``, in the newest traces."""
@@ -158,11 +165,8 @@ class Store:
 
     def evaluations(self, since_ns: int = 0) -> list[Evaluation]:
         """Return what was said of runs, in the order it was said, from *since_ns* (epoch ns) on."""
-        rows = self._rows(
-            "SELECT trace_id, name, score, label, time_ns FROM evaluations WHERE time_ns >= ? ORDER BY time_ns",
-            (since_ns,),
-        )
-        return [Evaluation(*row) for row in rows]
+        query = f"SELECT {', '.join(_EVALUATION)} FROM evaluations WHERE time_ns >= ? ORDER BY time_ns"  # noqa: S608 - constants
+        return [Evaluation(*row) for row in self._sound(_EVALUATION, query, (since_ns,))]
 
     def written(self) -> int:
         """Return the number of the last write, as ``Summary.written`` has it; 0 where there was none."""
@@ -176,12 +180,12 @@ class Store:
     def trace_ids(self, limit: int = -1) -> list[str]:
         """Return the ids of all traces, or of at most *limit*, newest start first."""
         query = "SELECT trace_id FROM traces ORDER BY start_ns DESC, trace_id LIMIT ?"
-        return [row[0] for row in self._rows(query, (limit,))]
+        return [row[0] for row in self._sound(("trace_id",), query, (limit,))]
 
     def matching(self, prefix: str) -> list[str]:
         """Return the ids that begin with *prefix*, in order."""
         query = "SELECT trace_id FROM traces WHERE trace_id >= ? AND trace_id < ? ORDER BY trace_id"
-        return [row[0] for row in self._rows(query, (prefix.lower(), prefix.lower() + "g"))]
+        return [row[0] for row in self._sound(("trace_id",), query, (prefix.lower(), prefix.lower() + "g"))]
 
     def nearest(self, text: str) -> list[str]:
         """Return up to three ids whose beginning looks like *text*, best first."""
@@ -191,7 +195,7 @@ class Store:
     def spans(self, trace_id: str) -> list[StoredSpan]:
         """Return the spans of the trace *trace_id*, in the order they started."""
         query = f"SELECT {', '.join(_STORED)} FROM spans WHERE trace_id = ? ORDER BY start_ns, span_id"  # noqa: S608 - constants
-        return [_stored(row, self.path) for row in self._rows(query, (trace_id,))]
+        return [self._stored(row) for row in self._sound(_STORED, query, (trace_id,))]
 
     def running(self, trace_id: str) -> bool:
         """Say whether the root of the trace *trace_id* is not stored yet."""
@@ -202,29 +206,31 @@ class Store:
         query = (
             f"SELECT {', '.join(_STORED)} FROM spans WHERE trace_id = ? AND {summary.MODELS} ORDER BY start_ns, span_id"  # noqa: S608 - constants
         )
-        return [_stored(row, self.path) for row in self._rows(query, (trace_id,))]
+        return [self._stored(row) for row in self._sound(_STORED, query, (trace_id,))]
 
     def find_interrupted(self, thread_id: str) -> tuple[str, str] | None:
         """Return trace and span id (hex) of the outermost span of this conversation's newest interrupted run."""
-        rows = self._rows(_INTERRUPTED, (thread_id,))
+        rows = self._sound(("trace_id", "span_id"), _INTERRUPTED, (thread_id,))
         return (rows[0][0], rows[0][1]) if rows else None
 
     def statistics(self) -> Statistics:
         """Return how much the store holds."""
         pages, page_bytes = self._one("PRAGMA page_count"), self._one("PRAGMA page_size")
-        oldest, newest = self._rows("SELECT (SELECT min(start_ns) FROM traces), (SELECT max(start_ns) FROM traces)")[0]
+        ends = self._sound(("start_ns",), _ENDS)
         return Statistics(
             traces=self._one("SELECT count(*) FROM traces"),
             spans=self._one("SELECT count(*) FROM spans"),
             used_bytes=(pages - self._one("PRAGMA freelist_count")) * page_bytes,
             file_bytes=pages * page_bytes,
-            oldest_ns=oldest,
-            newest_ns=newest,
+            oldest_ns=ends[0][0] if ends else None,
+            newest_ns=ends[-1][0] if ends else None,
         )
 
     def _connect(self, mode: str) -> sqlite3.Connection:
         address = f"{self.path.absolute().as_uri()}?mode={mode}"
-        return sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+        connection = sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+        trust.harden(connection)
+        return connection
 
     def _upgrade(self) -> None:
         with self._reading(), contextlib.closing(self._connect("rw")) as connection:
@@ -237,13 +243,39 @@ class Store:
         with self._reading():
             return self._connection.execute(query, _bindable(values)).fetchall()
 
+    def _sound(
+        self, shown: Sequence[str], query: str, values: Mapping[str, object] | Sequence[object] = ()
+    ) -> list[Any]:
+        """Return the rows of *query*, which gives the columns *shown*, where they hold what they should."""
+        rows = self._rows(query, values)
+        if not trust.sound(rows, shown):
+            raise self._damaged()
+        return rows
+
+    def _stored(self, row: Sequence[Any]) -> StoredSpan:
+        try:
+            span = StoredSpan(
+                *(orjson.loads(value) if name in _JSON else value for name, value in zip(_STORED, row, strict=True))
+            )
+        except orjson.JSONDecodeError as error:
+            raise self._damaged() from error
+        if not (trust.sound_events(span.events) and trust.sound_links(span.links)):
+            raise self._damaged()
+        return span
+
+    def _damaged(self) -> schema.StoreUnreadableError:
+        return schema.StoreUnreadableError(
+            f"{self.path} is damaged: it holds what no trace store does; delete the file, or name another"
+        )
+
     @contextlib.contextmanager
     def _reading(self) -> Generator[None]:
         try:
             yield
         except sqlite3.Error as error:
+            way_out = "close what holds it" if file.busy(error) else "delete it if it is damaged"
             raise schema.StoreUnreadableError(
-                f"{self.path} cannot be read ({error}): close what holds it, or name another path"
+                f"{self.path} cannot be read ({error}): {way_out}, or name another path"
             ) from error
 
 
@@ -272,12 +304,3 @@ def _check_version(version: int, path: Path) -> None:
     if version == 0:
         raise schema.StoreMissingError(f"the trace store at {path} is empty; agent_callbacks.configure() fills it")
     schema.check_version(version, path)
-
-
-def _stored(row: Sequence[Any], path: Path) -> StoredSpan:
-    try:
-        return StoredSpan(
-            *(orjson.loads(value) if name in _JSON else value for name, value in zip(_STORED, row, strict=True))
-        )
-    except orjson.JSONDecodeError as error:
-        raise schema.StoreUnreadableError(f"{path} holds a damaged span: delete the file, or name another") from error

@@ -86,6 +86,8 @@ def check_ours(path: Path) -> None:
         StoreForeignError: It is something else.
         OSError: The file cannot be read.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):  # to open a pipe would wait for its other end
+        raise StoreForeignError(f"{path} is no file: name another path")
     with path.open("rb") as file:
         header = file.read(_HEADER_BYTES)
     ours = header.startswith(_MAGIC) and int.from_bytes(header[_APPLICATION_ID_AT]) == APPLICATION_ID

@@ -211,3 +211,53 @@ def test_a_store_that_cannot_be_written(tmp_path, monkeypatch):
     write(tmp_path / "traces.db", support("1a" * 16, time.time_ns()))
     code, told = found()
     assert (1, "no") == (code, told["store", "writable"]["value"])
+
+
+@pytest.mark.logs_expected
+def test_a_header_without_a_name(monkeypatch):
+    """What stands where a name should may be the key itself, or what follows a comma in it: it is hidden."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "s3cretvalue, authorization=Basic a,s3cretvalue")
+    shown = run().output
+    assert ("s3cretvalue" in shown, shown.count("[hidden, and ignored: not NAME=VALUE]")) == (False, 2)
+
+
+@pytest.mark.parametrize(("value", "told"), [("true", True), ("false", False)])
+def test_another_tracer(monkeypatch, value, told):
+    """LangSmith's own tracer, where it is switched on, is named: it sends what we sanitize as it is."""
+    monkeypatch.setenv("LANGSMITH_TRACING", value)
+    assert told is (("delivery", "langsmith") in found()[1])
+
+
+def test_another_instrumentation(monkeypatch):
+    """Another instrumentation of the same framework is named, for two of them tell every run twice."""
+    asked = installed.metadata.version
+    monkeypatch.setattr(
+        installed.metadata, "version", lambda name: "1.2" if name == installed._OTHERS[0] else asked(name)
+    )
+    told = found()[1]["installed", installed._OTHERS[0]]
+    assert ("note", "1.2: where") == (told["level"], told["value"][:10])
+
+
+@pytest.mark.logs_expected
+def test_a_variable_that_is_no_setting(monkeypatch):
+    """A misspelt variable of another kind is known by its neighbour, too."""
+    monkeypatch.setenv("AGENT_CALLBACKS_STORRE", "x")
+    assert "did you mean 'store'?" in found()[1]["environment", "AGENT_CALLBACKS_STORRE"]["value"]
+
+
+@pytest.mark.parametrize(
+    ("switches", "last"),
+    [({}, "all is well"), ({"AGENT_CALLBACKS_ENABLED": "0"}, "no fault; 1 thing worth knowing (!)")],
+)
+def test_the_last_line(monkeypatch, switches, last):
+    """All is well only where there is nothing to look at."""
+    for name, value in switches.items():
+        monkeypatch.setenv(name, value)
+    assert last == run("--no-probe").output.splitlines()[-1]
+
+
+def test_no_address(monkeypatch):
+    """An endpoint that is no address is a fault with a way out."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://host:port")
+    code, told = found()
+    assert (1, "fault", False) == (code, told["probe", "address"]["level"], ("probe", "sent to") in told)

@@ -96,6 +96,10 @@ class TestReport:
         assert "ask [EMAIL" in told
         assert not [text for text in (page, told) if "moreau" in text]
 
+    def test_name_that_steers_the_terminal(self, store):
+        """A file may be called anything; what is said of it is text."""
+        assert run("-o", "x\x1b]0;owned\x07\u202e.html").output.startswith("x.html: 1 run, ")
+
     def test_standard_output(self, store):
         """A dash prints the page and nothing else."""
         result = run("-o", "-")

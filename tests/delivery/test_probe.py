@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from contextlib import closing
 
 import grpc
@@ -161,6 +162,44 @@ def test_a_silent_receiver(probed, receiver):
     assert "timeout" == probed(receiver.url).explanation.kind
 
 
+def test_a_receiver_that_never_ends(probed, receiver, monkeypatch):
+    """A receiver whose answer has no end is given up, over either protocol."""
+    waits = threading.Event()
+
+    def wait(*given, **named):
+        waits.wait()
+
+    monkeypatch.setattr(OTLPSpanExporter, "export", wait)
+    monkeypatch.setattr(otlp, "observed_session", lambda reply: None)
+    monkeypatch.setattr("agent_callbacks.delivery.probe._ROUNDS", 0.01)
+    monkeypatch.setattr("agent_callbacks.delivery.probe._over_grpc", wait)
+    kinds = [probed(receiver.url, protocol).explanation.kind for protocol in ("http/protobuf", "grpc")]
+    waits.set()
+    assert ["timeout", "timeout"] == kinds
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+@pytest.mark.parametrize(
+    "endpoint", ["http://[::1", "http://host:port", "http://127.0.0.1:99999", "http://ho st:4318", "https://"]
+)
+def test_no_address(probed, endpoint, protocol):
+    """What is no address is told as such, and nothing is sent; it is not repeated, as it may hold a key."""
+    outcome = probed(endpoint, protocol)
+    assert ("address", "", True) == (
+        outcome.explanation.kind,
+        outcome.endpoint,
+        "http://HOST:PORT" in outcome.explanation.way_out,
+    )
+
+
+def test_no_scheme(probed, closed_port):
+    """Over HTTP an address needs its scheme, gRPC does without, and has schemes of its own."""
+    host = closed_port.removeprefix("http://")
+    kinds = [probed(host).explanation.kind, probed(host, "grpc", INSECURE="true").explanation.kind]
+    assert ["address", "refused"] == kinds
+    assert "address" != probed("unix:///nowhere.sock", "grpc", INSECURE="true").explanation.kind
+
+
 def test_an_exporter_that_lets_its_error_out(probed, closed_port, monkeypatch):
     """Older exporters raise what newer ones return; either is explained."""
 
@@ -169,6 +208,17 @@ def test_an_exporter_that_lets_its_error_out(probed, closed_port, monkeypatch):
 
     monkeypatch.setattr(OTLPSpanExporter, "export", refuse)
     assert "refused" == probed(closed_port).explanation.kind
+
+
+def test_an_error_of_no_known_kind(probed, closed_port, monkeypatch):
+    """What nobody foresaw is named by its type, with where to look."""
+
+    def fail(self, spans):
+        raise requests.exceptions.InvalidHeader("odd")
+
+    monkeypatch.setattr(OTLPSpanExporter, "export", fail)
+    told = probed(closed_port).explanation
+    assert ("error: InvalidHeader", True) == (told.kind, "OTEL_EXPORTER_OTLP_" in told.way_out)
 
 
 def test_a_proxy_that_leads_nowhere(probed, receiver, closed_port, monkeypatch):
@@ -200,7 +250,7 @@ def test_a_certificate_of_another_host(probed, secure_receiver, authority_file):
 def test_a_certificate_file_that_is_not_there(probed, secure_receiver, tmp_path):
     """A wrong path in the variable is told as what it is; no secret and no stack is shown."""
     outcome = probed(secure_receiver.url, CERTIFICATE=str(tmp_path / "none.pem"))
-    assert not outcome.delivered
+    assert (False, "trust file") == (outcome.delivered, outcome.explanation.kind)
     assert "none.pem" in outcome.answer
 
 

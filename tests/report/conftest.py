@@ -70,7 +70,9 @@ def show(browser, tmp_path) -> Generator[Any]:
     shown: list[Opened] = []
     contexts = []
 
-    def opened(*traces: Trace, width: int = 1280, height: int = 900, theme: str = "light", **more: Any) -> Opened:
+    def opened(
+        *traces: Trace, width: int = 1280, height: int = 900, theme: str = "light", at: str = "", **more: Any
+    ) -> Opened:
         file = tmp_path / f"{len(shown)}.html"
         file.write_text(render(page_of(traces, scenes.START)), encoding="utf-8")
         context = browser.new_context(
@@ -84,13 +86,13 @@ def show(browser, tmp_path) -> Generator[Any]:
         found.page.on("console", lambda message: found.complaints.append(f"{message.type}: {message.text}"))
         found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
         found.page.on("dialog", lambda dialog: (found.complaints.append("a dialog"), dialog.dismiss()))
-        found.page.goto(file.as_uri())
+        found.page.goto(file.as_uri() + at)
         found.page.wait_for_selector("#tokens-body > *", state="attached")
         return found
 
     yield opened
     for each in shown:
-        assert [each.page.url.split("#")[0]] == each.asked
+        assert [each.page.url.split("#")[0]] == [url.split("#")[0] for url in each.asked]
         assert [] == each.complaints
     for context in contexts:
         context.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -13,6 +14,8 @@ from agent_callbacks.analysis.report import page
 from agent_callbacks.analysis.report.amount import NONE, said
 from agent_callbacks.analysis.report.bill import charges_of
 from agent_callbacks.analysis.report.model import Charge
+from agent_callbacks.analysis.row import rows
+from agent_callbacks.analysis.trace import Trace
 from agent_callbacks.convention import keys
 from tests.report import scenes
 from tests.store.story import support
@@ -335,3 +338,25 @@ class TestAmounts:
     def test_said(self, value, unit, expected):
         """Money has two places, below a dollar three digits that count; nothing is a dash."""
         assert expected == plain(said(value, unit))
+
+
+EVERY_KEY = sorted(
+    {key for name, found in vars(keys).items() if name.isupper()
+     for key in (found if isinstance(found, tuple) else (found,)) if isinstance(key, str)}
+)  # fmt: skip
+
+
+class TestAttributesOfOthers:
+    """What somebody else wrote under our keys."""
+
+    @pytest.mark.parametrize(
+        "value", ["abc", "", True, -1, 2**62, 1e300, ("a", 1), {"a": 1}, None], ids=lambda value: type(value).__name__
+    )
+    def test_of_any_type(self, value):
+        """Whatever type a value has, the run is shown, on the page and in the terminal, with all its spans."""
+        given = scenes.agent_run(1)
+        for key in EVERY_KEY:
+            changed = Trace(
+                given.trace_id, tuple(replace(span, attributes={**span.attributes, key: value}) for span in given.spans)
+            )
+            assert len(given.spans) == len(only(changed).spans) == len(rows(changed))

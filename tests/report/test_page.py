@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from importlib import resources
 from typing import Final
+from urllib.parse import quote
 
 import pytest
 
+from agent_callbacks.analysis.report.amount import said
+from agent_callbacks.analysis.trace import load
 from tests.report import scenes
+from tests.store.story import support
 
 SIZES: Final = ((360, 740), (1280, 900), (1920, 1080))
 THEMES: Final = ("light", "dark")
@@ -34,7 +40,7 @@ CONTRASTS: Final = """() => {
   const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walk.nextNode()) {
     const element = walk.currentNode.parentElement;
-    if (!walk.currentNode.data.trim() || element.closest("script, [hidden], .hidden, :disabled, .dim")) continue;
+    if (!walk.currentNode.data.trim() || element.closest("script, [hidden], .hidden, :disabled")) continue;
     if (!element.getClientRects().length) continue;
     const style = getComputedStyle(element);
     const color = element.namespaceURI.endsWith("svg") ? style.fill : style.color;
@@ -65,6 +71,7 @@ class TestLayout:
         opened = show(scenes.agent_run(3), scenes.hostile(), width=width, theme=theme)
         opened.page.locator("#run-list button").last.click()
         opened.page.locator("#tree [data-place]").nth(3).click()
+        opened.page.get_by_role("searchbox").fill("constructor")
         assert [] == opened.page.evaluate(CONTRASTS)
 
     def test_contrast_can_fail(self, show):
@@ -82,6 +89,15 @@ class TestLayout:
         light = opened.page.evaluate(ground)
         opened.page.get_by_role("button", name="Dark theme").click()
         assert (dark, True) == (opened.page.evaluate(ground), light != dark)
+
+
+class TestHead:
+    """What stands above the waterfall."""
+
+    def test_facts(self, show):
+        """How the run ended, what it belongs to, and which it is."""
+        facts = show(*load(support())).page.locator("#run-facts .fact").all_inner_texts()
+        assert ["outcome success", "service support", "user u-17"] == facts[:3]
 
 
 class TestMouse:
@@ -213,6 +229,104 @@ class TestSearch:
         opened.settle()
         assert "tool.crm_lookup" in opened.names()
 
+    def test_what_is_read_is_found(self, show):
+        """Text with quotes and lines in it is found as it stands in the detail."""
+        opened = show(scenes.agent_run(1))
+        opened.page.get_by_role("searchbox").fill('"order": 1042')
+        opened.settle()
+        assert ("1 of 1", "tool.lookup_order") == (opened.page.locator("#search-count").inner_text(), opened.active)
+
+
+class TestAddress:
+    """The address of the page leads to a span."""
+
+    def test_names_the_span(self, show):
+        """The address follows the span that is shown, and forgets it when the detail is closed."""
+        opened = show(scenes.agent_run(1))
+        opened.page.locator("#tree .label", has_text="llm.chat").click()
+        named = opened.page.url.partition("#")[2]
+        opened.page.keyboard.press("Escape")
+        assert (f"{1:032x}/{3:016x}", "") == (named, opened.page.url.partition("#")[2])
+
+    def test_opens_the_span(self, show):
+        """Who is sent an address sees its run and its span."""
+        opened = show(scenes.agent_run(1), scenes.agent_run(3, number=2), at=f"#{2:032x}/{7:016x}")
+        titles = [opened.page.locator(each).inner_text() for each in ("#run-title", "#detail h3 bdi")]
+        assert ["Run 2: agent.run.support", "llm.chat"] == titles
+
+    def test_hostile_ids(self, show):
+        """Ids of a foreign file are quoted in the address, and found again."""
+        scene = scenes.Scene()
+        scene.trace_id = "<img src=x onerror=alert`1`>/#%"
+        scene.add(None, "agent.run.a", 0, 10, {})
+        opened = show(scene.trace(), at=f"#{quote(scene.trace_id, safe='')}/{1:016x}")
+        assert "agent.run.a" == opened.page.locator("#detail h3 bdi").inner_text()
+
+    def test_unknown_span(self, show):
+        """An address of another page shows the run from its beginning."""
+        opened = show(scenes.agent_run(1), at="#nowhere/else")
+        assert (True, "agent.run.support") == (opened.page.locator("#detail").is_hidden(), opened.active)
+
+    def test_back(self, show):
+        """After a jump "back" leads to where one came from, and the detail goes."""
+        opened = show(scenes.agent_run(9))
+        opened.page.locator("#summary .answer", has_text="Which step cost most?").get_by_role("button").click()
+        opened.page.go_back()
+        opened.page.locator("#detail").wait_for(state="hidden")
+        assert "" == opened.page.url.partition("#")[2]
+
+
+class TestMedia:
+    """Paper, and colours that the system forces."""
+
+    def test_forced_colors(self, show):
+        """Where the system forces its colours, kinds and parts keep theirs, and the focus is a line, not a shadow."""
+        opened = show(scenes.agent_run(2), forced_colors="active")
+        opened.page.locator("#tree").focus()
+        opened.settle()
+        kept = opened.page.evaluate(
+            """() => [".k-model .badge", ".k-model .body", ".parts i", ".legend .swatch"]
+              .map((each) => getComputedStyle(document.querySelector(each)).backgroundColor)"""
+        )
+        outline = opened.page.locator(".row.active").evaluate("row => getComputedStyle(row).outlineStyle")
+        assert ("solid", True) == (outline, not set(kept) & {"rgb(255, 255, 255)", "rgb(0, 0, 0)", "rgba(0, 0, 0, 0)"})
+
+    def test_paper(self, show):
+        """Paper gets dark text on white, the bars, every line in its order, and none of the controls."""
+        opened = show(scenes.agent_run(40), theme="dark")
+        names = [span.name for span, _ in scenes.agent_run(40).walk()]
+        opened.page.get_by_role("button", name="Light theme").click()
+        opened.page.get_by_role("button", name="Dark theme").click()
+        opened.page.emulate_media(media="print")
+        opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        places = opened.page.locator("#tree [data-place]:visible")
+        tops = places.evaluate_all("rows => rows.map(row => row.getBoundingClientRect().top)")
+        style = "each => [getComputedStyle(each).color, getComputedStyle(each).printColorAdjust]"
+        assert (names, sorted(set(tops)), False, ["rgb(27, 32, 38)", "exact"]) == (
+            places.locator(".label").all_inner_texts(),
+            tops,
+            opened.page.locator(".tools").is_visible(),
+            [
+                opened.page.locator("h1").evaluate(style)[0],
+                opened.page.locator(".body:visible").first.evaluate(style)[1],
+            ],
+        )
+
+    def test_long_run_on_paper(self, show):
+        """Of a very long run paper has the first lines, and says how many are left."""
+        opened = show(scenes.agent_run(250))
+        opened.page.emulate_media(media="print")
+        opened.settle()
+        lines, left = opened.page.evaluate(
+            """() => {
+              dispatchEvent(new Event("beforeprint"));
+              const tree = document.getElementById("tree");
+              const lines = tree.querySelectorAll("[data-place]:not([hidden])").length;
+              return [lines, getComputedStyle(tree, "::after").content];
+            }"""
+        )
+        assert (500, '"and 501 more lines, on the screen only"') == (lines, left)
+
 
 class TestKeyboard:
     """All of it without a mouse."""
@@ -318,9 +432,25 @@ class TestAccessibility:
         unnamed = [
             line.strip()
             for line in snapshot.splitlines()
-            if line.strip() in {"- button", "- searchbox", "- checkbox", "- region"}
+            if line.strip().rstrip(":") in {"- button", "- searchbox", "- checkbox", "- region", "- img"}
         ]
         assert [] == unnamed
+
+    def test_no_two_regions_have_one_name(self, show):
+        """Who goes from region to region is told where each leads."""
+        opened = show(scenes.agent_run(2), scenes.agent_run(2, number=2))
+        opened.page.locator("#tree [data-place]").nth(2).click()
+        names = re.findall(r'- region "(.*)"', opened.page.locator("body").aria_snapshot())
+        assert len(names) == len(set(names)) > len(("Runs", "Waterfall", "All runs", "Bill"))
+
+    def test_row_is_told_in_words(self, show):
+        """A row says its kind, its failures and when it was, none of them by a letter, a colour or a bar alone."""
+        opened = show(*load(support()))
+        row = opened.page.locator("#tree [data-place='0']")
+        assert (["Agent run", "1 failure below"], "0.0 ms to 3.42 s, on the critical path") == (
+            [each.get_attribute("aria-label") for each in row.get_by_role("img").all()],
+            row.get_by_role("gridcell").last.get_attribute("aria-label"),
+        )
 
 
 class TestMany:
@@ -386,3 +516,22 @@ class TestRuns:
         opened.page.locator("#run-list button").nth(1).click()
         opened.settle()
         assert (5, 13) == (len(before), int(opened.page.locator("#tree").get_attribute("aria-rowcount")) - 1)
+
+
+class TestAmounts:
+    """Amounts that the script writes and those of the model and the terminal."""
+
+    def test_same_words(self, show):
+        """The same amount reads the same, whoever writes it."""
+        values = [0, 5e-10, 2e-9, 7e-7, 4.4e-5, 9.71e-4, 0.0046, 0.0099999, 0.0994, 0.0996, 0.712, 0.99999, 1, 2.675,
+                  9.995, 59.994, 59.995, 59.996, 61.2, 3599.4, 3599.6, 86_400, 1_234_567]  # fmt: skip
+        source = (resources.files("agent_callbacks.analysis.report") / "assets" / "format.js").read_text("utf-8")
+        wrote = "value => [seconds(value), tokens(Math.round(value)), dollars(value), percent(value)]"
+        written = show(scenes.agent_run(1)).page.evaluate(
+            f"values => {{ {source}; return values.map({wrote}); }}", values
+        )
+        amounts = [
+            (said(value, "seconds"), said(round(value), "tokens"), said(value, "dollars"), said(value, "share"))
+            for value in values
+        ]
+        assert [[text.replace("\u00a0", " ") for text in each] for each in amounts] == written

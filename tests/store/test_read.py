@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import sqlite3
 from contextlib import closing
 from types import SimpleNamespace
@@ -301,7 +302,7 @@ class TestFaults:
         """A row whose JSON is broken is an error that names the file, not a traceback of the parser."""
         with closing(sqlite3.connect(path, isolation_level=None)) as writer:
             writer.execute("UPDATE spans SET attributes = '{'")
-        with pytest.raises(StoreUnreadableError, match="damaged span"):
+        with pytest.raises(StoreUnreadableError, match="is damaged"):
             store.spans(ONE)
 
     def test_damaged_file(self, store, path):
@@ -311,6 +312,69 @@ class TestFaults:
         path.write_bytes(content[:100] + b"\xff" * (len(content) - 100))
         with pytest.raises(StoreUnreadableError, match="cannot be read"), Store(path) as damaged:
             damaged.traces()
+
+    @pytest.mark.parametrize(
+        ("table", "column", "value"),
+        [
+            ("spans", "start_ns", "yesterday"), ("spans", "end_ns", b"\x01"), ("spans", "name", b"\xff"),
+            ("spans", "kind", "SIDEWAYS"), ("spans", "status", "SO-SO"), ("spans", "events", "7"),
+            ("spans", "events", '[{"name": 1, "time_ns": 1, "attributes": {}}]'),
+            ("spans", "events", '[{"name": "x", "time_ns": true, "attributes": {}}]'),
+            ("spans", "links", '[{"trace_id": "x"}]'), ("spans", "links", '["x"]'), ("spans", "links", "{}"),
+            ("traces", "cost", "free"), ("traces", "cost", float("inf")), ("traces", "models", "[1]"),
+            ("traces", "models", "{"), ("traces", "variants", '{"a": 1}'), ("traces", "variants", "[]"),
+            ("traces", "start_ns", "yesterday"), ("traces", "spans", 0.5),
+        ],
+    )  # fmt: skip
+    def test_value_of_another_kind(self, store, path, table, column, value):
+        """SQLite holds anything in any column: what no store of ours holds is refused, and never reaches a reader."""
+        with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+            writer.execute(f"UPDATE {table} SET {column} = ?", (value,))  # noqa: S608 - names of this file
+        read = {"spans": lambda: store.spans(ONE), "traces": store.summaries}[table]
+        with pytest.raises(StoreUnreadableError, match="holds what no trace store does"):
+            read()
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "CREATE TRIGGER t AFTER UPDATE ON traces BEGIN DELETE FROM spans; END",
+            "ALTER TABLE spans RENAME TO other; CREATE VIEW spans AS SELECT * FROM other",
+            "DROP TABLE traces; CREATE VIRTUAL TABLE traces USING fts5(trace_id, start_ns)",
+        ],
+    )
+    def test_what_runs(self, store, path, change):
+        """A file whose schema runs something when it is read or written is none of ours."""
+        with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+            writer.executescript(change)
+        with pytest.raises(StoreForeignError, match="a view or a trigger"):
+            Store(path)
+
+    def test_view_of_somebody(self, store, path):
+        """A view under a name of its own hurts nobody: who made one for their own look at the store keeps both."""
+        with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+            writer.execute("CREATE VIEW mine AS SELECT name FROM spans")
+        with Store(path) as opened:
+            assert 3 == len(opened.trace_ids())
+
+    def test_the_schema_is_not_trusted(self, store):
+        """What the schema may call has no effect beyond the file, and a value has a longest size."""
+        assert (0, True) == (
+            store._connection.execute("PRAGMA trusted_schema").fetchone()[0],
+            store._connection.getlimit(sqlite3.SQLITE_LIMIT_LENGTH) < 10**8,
+        )
+
+    def test_huge_value(self, store, path):
+        """A value larger than any span is refused before it is read."""
+        with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+            writer.execute("UPDATE spans SET attributes = replace(hex(zeroblob(33554433)), '0', 'x')")
+        with pytest.raises(StoreUnreadableError, match=r"too big.*delete it if it is damaged"):
+            store.spans(ONE)
+
+    def test_pipe(self, tmp_path):
+        """A pipe is refused, and not waited for."""
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(StoreForeignError, match="is no file"):
+            Store(tmp_path / "pipe")
 
     def test_read_only(self, store):
         """The connection cannot write, even by mistake."""

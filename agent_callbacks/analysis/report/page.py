@@ -68,9 +68,9 @@ def _answers(runs: Sequence[Run], variants: Sequence[Variant], differences: Sequ
     if costs:
         place = max(range(len(runs)), key=lambda place: runs[place].cost or 0.0)
         dearest = said(runs[place].cost, "dollars")
-        yield Answer(DEAREST, f"R{_named(runs, place)[1:]}: {dearest} of {said(sum(costs), 'dollars')}.", place, 0)
+        yield Answer(DEAREST, f"{_named(runs, place, 'Run')}: {dearest} of {said(sum(costs), 'dollars')}.", place, 0)
     place = max(range(len(runs)), key=lambda place: runs[place].duration)
-    yield Answer(SLOWEST, f"R{_named(runs, place)[1:]}: {said(runs[place].duration, 'seconds')}.", place, 0)
+    yield Answer(SLOWEST, f"{_named(runs, place, 'Run')}: {said(runs[place].duration, 'seconds')}.", place, 0)
     for question, badness in _OF_ANY_RUN:
         worst = max(range(len(runs)), key=lambda place: badness(runs[place]))
         for answer in runs[worst].answers:
@@ -95,8 +95,8 @@ _OF_ANY_RUN: Final[tuple[tuple[str, Callable[[Run], tuple[float, int]]], ...]] =
 )  # fmt: skip
 
 
-def _named(runs: Sequence[Run], place: int) -> str:
-    return f"run {place + 1} ({runs[place].name}{f', {variant}' if (variant := runs[place].variant) else ''})"
+def _named(runs: Sequence[Run], place: int, run: str = "run") -> str:
+    return f"{run} {place + 1} ({runs[place].name}{f', {variant}' if (variant := runs[place].variant) else ''})"
 
 
 def _cheaper(variants: Sequence[Variant], differences: Sequence[Difference]) -> str:

@@ -32,7 +32,7 @@ _SCRIPTS: Final = (
     "dom.js", "format.js", "tree.js", "window.js", "rows.js", "waterfall.js", "overview.js", "search.js", "detail.js",
     "chart.js", "tokens.js", "latency.js", "runs.js", "page.js",
 )  # fmt: skip
-_STYLES: Final = ("theme.css", "page.css", "waterfall.css", "chart.css")
+_STYLES: Final = ("theme.css", "page.css", "waterfall.css", "chart.css", "medium.css")
 # All that can end a script element or a comment, and what old JavaScript takes for a line's end.
 _ESCAPES: Final = (
     (b"&", rb"\u0026"), (b"<", rb"\u003c"), (b">", rb"\u003e"),

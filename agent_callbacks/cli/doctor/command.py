@@ -12,7 +12,7 @@ import click
 from agent_callbacks.analysis import cells
 from agent_callbacks.analysis.figure import counted
 from agent_callbacks.cli import terminal
-from agent_callbacks.cli.doctor.environment import delivery, variables
+from agent_callbacks.cli.doctor.environment import delivery, others, variables
 from agent_callbacks.cli.doctor.finding import Finding
 from agent_callbacks.cli.doctor.installed import encoder, installed
 from agent_callbacks.cli.doctor.storage import storage
@@ -43,7 +43,10 @@ def doctor(*, send: bool, timeout: float, store: str | None, as_json: bool) -> N
     Exit status: 0 all is well, 1 something keeps traces from arriving.
     """
     path = schema.default_path() if store is None else Path(store).expanduser()
-    found = [*installed(), *encoder(), *variables(), *delivery(), *storage(path), *(_probed(timeout) if send else ())]
+    found = [
+        *installed(), *encoder(), *variables(), *delivery(), *others(), *storage(path),
+        *(_probed(timeout) if send else ()),
+    ]  # fmt: skip
     well = all(finding.level != "fault" for finding in found)
     if as_json:
         listed = [dataclasses.asdict(finding) for finding in found]
@@ -59,7 +62,8 @@ def _probed(timeout: float) -> Iterator[Finding]:
         return
     outcome = probe(timeout)
     told = outcome.explanation
-    yield Finding("probe", "sent to", f"{outcome.endpoint} ({outcome.protocol})")
+    if outcome.endpoint:
+        yield Finding("probe", "sent to", f"{outcome.endpoint} ({outcome.protocol})")
     yield Finding("probe", told.kind, told.what, "ok" if told.good else "fault", told.way_out)
     if outcome.answer:
         yield Finding("probe", "it said", outcome.answer)
@@ -78,6 +82,11 @@ def _text(found: Sequence[Finding], *, color: bool) -> str:
         lines.append(click.style(line, fg=tint) if color and tint else line)
         if finding.way_out and finding.level != "ok":
             lines.append(f"  {' ' * width}  → {cells.printable(finding.way_out)}")
-    faults = sum(finding.level == "fault" for finding in found)
-    lines += ["", f"{counted(faults, 'fault')} found" if faults else "all is well"]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", _sum(found)])
+
+
+def _sum(found: Sequence[Finding]) -> str:
+    faults, notes = (sum(finding.level == level for finding in found) for level in ("fault", "note"))
+    if faults:
+        return f"{counted(faults, 'fault')} found"
+    return f"no fault; {counted(notes, 'thing')} worth knowing (!)" if notes else "all is well"

@@ -17,13 +17,15 @@ from agent_callbacks.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["delivery", "variables"]
+__all__ = ["delivery", "others", "variables"]
 
 _PREFIXES: Final = ("OTEL_", "AGENT_CALLBACKS_")
 # What the HTTP client of the exporter reads beside them.
 _OTHERS: Final = frozenset({
     "http_proxy", "https_proxy", "all_proxy", "no_proxy", "requests_ca_bundle", "curl_ca_bundle",
 })  # fmt: skip
+# LangSmith's client asks for these, the first that is set counts.
+_LANGSMITH: Final = ("LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING_V2", "LANGSMITH_TRACING", "LANGCHAIN_TRACING")
 _SECRET: Final = re.compile(r"HEADERS|KEY$|TOKEN|SECRET|PASSWORD|CREDENTIAL|BAGGAGE")
 _NOT_SECRET: Final = re.compile(r"CLIENT_KEY$")  # the path of a file
 _LOGIN: Final = re.compile(r"//[^/@\s]*@")
@@ -44,10 +46,15 @@ def variables() -> Iterator[Finding]:
 def _shown(name: str, value: str) -> str:
     if _SECRET.search(name) and not _NOT_SECRET.search(name):
         if "HEADERS" in name:
-            named = [pair.partition("=")[0].strip() for pair in value.split(",") if pair.strip()]
-            return ", ".join(f"{Sanitizer().clean(each)}=[hidden]" for each in named)
+            return ", ".join(map(_header, filter(str.strip, value.split(","))))
         return f"[hidden, {len(value)} characters]"
     return Sanitizer().clean(_LOGIN.sub("//[hidden]@", value))
+
+
+def _header(pair: str) -> str:
+    """Return one header of a list with its value hidden; what has no name may be a piece of a value."""
+    name, equals, _ = pair.partition("=")
+    return f"{Sanitizer().clean(name.strip())}=[hidden]" if equals else "[hidden, and ignored: not NAME=VALUE]"
 
 
 class _Collected(logging.Handler):
@@ -74,6 +81,15 @@ def _complaints() -> dict[str, str]:
         logger.removeHandler(collected)
         logger.propagate = before
     return collected.said
+
+
+def others() -> Iterator[Finding]:
+    """Yield who else would trace the same runs, as far as the environment says it."""
+    for name in _LANGSMITH:
+        if os.environ.get(name) == "true":  # what its client takes for yes
+            what = f"{name}=true: LangSmith's own tracer sends the same runs too, and not through our sanitizer"
+            yield Finding("delivery", "langsmith", what, "note", f"unset {name} where content must not leave")
+            return
 
 
 def delivery() -> Iterator[Finding]:

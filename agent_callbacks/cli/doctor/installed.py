@@ -26,6 +26,11 @@ _OPTIONAL: Final[Mapping[str, str]] = {
     "click": "cli",
     "rich": "cli",
 }
+# Other instrumentations of the same frameworks.
+_OTHERS: Final = (
+    "openinference-instrumentation-langchain", "openinference-instrumentation-llama-index",
+    "opentelemetry-instrumentation-langchain", "opentelemetry-instrumentation-llamaindex",
+)  # fmt: skip
 _FRAMEWORKS: Final = ("langchain-core", "llama-index-core")
 
 
@@ -48,6 +53,9 @@ def installed() -> Iterator[Finding]:
     if not any(map(_version, _FRAMEWORKS)):
         way_out = 'pip install "agent-callbacks[langchain]" or "agent-callbacks[llamaindex]"'
         yield Finding("installed", "frameworks", "none: no agent can be traced", "note", way_out)
+    for package in filter(_version, _OTHERS):
+        what = f"{_version(package)}: where it is switched on beside us, every run is told twice"
+        yield Finding("installed", package, what, "note", "instrument a process with one of the two")
 
 
 def _version(package: str) -> str:

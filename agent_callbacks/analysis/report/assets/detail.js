@@ -1,6 +1,7 @@
 // All that one span says, as text.
 
 const LONG = 600; // characters shown before one asks for all
+const HALF = /[\ud800-\udbff]$/; // of a character that a cut has parted
 // What people open a span for, in the order they look; the rest follows by name.
 const CONTENT = [
   ["gen_ai.tool.call.arguments", "Arguments"], ["gen_ai.tool.call.result", "Result"],
@@ -74,12 +75,10 @@ function notes(title, found) {
       make("dl.pairs.mono", {}, Object.entries(note.attributes).map(([key, value]) => pair(key, oneLine(value)))))))];
 }
 
-const oneLine = (value) => (typeof value === "string" ? value : JSON.stringify(value));
-
 // A long text shows its beginning; the rest comes when asked for.
 function content(title, value) {
   const text = conversation(value) ?? indented(value);
-  const block = make("pre", { tabindex: 0, role: "region", "aria-label": title }, text.slice(0, LONG));
+  const block = make("pre", { tabindex: 0, role: "region", "aria-label": title }, text.slice(0, LONG).replace(HALF, ""));
   const box = make("details", { open: true }, make("summary", {}, title), block);
   if (text.length > LONG) {
     block.append("…");

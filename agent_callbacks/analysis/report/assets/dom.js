@@ -33,12 +33,12 @@ function button(text, action, properties = {}) {
 // Text that may be of any script: its direction does not reach its neighbours.
 const isolated = (text) => make("bdi", {}, text);
 
-function table(titles, lines) {
+function table(label, titles, lines) {
   const heads = titles.map(([title, numeric]) => make(numeric ? "th.number" : "th", { scope: "col" }, title));
   const rows = lines.map((cells) =>
     make("tr", {}, cells.map((cell, place) =>
       place === 0 ? make("th", { scope: "row" }, cell) : make(titles[place][1] ? "td.number" : "td", {}, cell))));
-  return make("div.scroll", { tabindex: 0, role: "region", "aria-label": "Table" },
+  return make("div.scroll", { tabindex: 0, role: "region", "aria-label": label },
     make("table.table", {}, make("thead", {}, make("tr", {}, heads)), make("tbody", {}, rows)));
 }
 

@@ -5,11 +5,9 @@ const grouped = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 
 function seconds(value) {
   if (value === null || value === undefined) return NONE;
-  if (value < 0.0000005) return "0";
-  if (value < 0.001) return `${(value * 1e6).toFixed(0)} µs`;
   if (value < 0.01) return `${(value * 1000).toFixed(1)} ms`;
   if (value < 1) return `${(value * 1000).toFixed(0)} ms`;
-  if (value < 59.995) return `${value.toFixed(2)} s`;
+  if (Number(value.toFixed(2)) < 60) return `${value.toFixed(2)} s`;
   const whole = Math.round(value);
   const two = (number) => String(number).padStart(2, "0");
   if (whole < 3600) return `${Math.floor(whole / 60)}m ${two(whole % 60)}s`;
@@ -21,10 +19,9 @@ const tokens = (value, estimated = false) =>
 
 function dollars(value) {
   if (value === null || value === undefined) return NONE;
-  if (value === 0) return "$0";
-  if (Math.abs(value) < 5e-9) return "<$0.00000001";
-  const digits = Math.abs(value) >= 1 ? 2 : Math.min(8, 2 - Math.floor(Math.log10(Math.abs(value))));
-  const size = Math.abs(value).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  if (value && Math.abs(value) < 5e-9) return "<$0.00000001";
+  const digits = !value || Math.abs(value) >= 1 ? 2 : Math.min(8, 2 - Math.floor(Math.log10(Math.abs(value))));
+  const size = Number(Math.abs(value).toFixed(digits)).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
   return `${value < 0 ? "−" : ""}$${size}`;
 }
 
@@ -38,3 +35,5 @@ const signed = (value, said) =>
   value === null || value === undefined ? NONE : value > 0 ? `+${said(value)}` : value < 0 ? `−${said(-value)}` : said(value);
 
 const counted = (count, thing) => `${grouped.format(count)} ${thing}${count === 1 ? "" : "s"}`;
+
+const oneLine = (value) => (typeof value === "string" ? value : JSON.stringify(value));

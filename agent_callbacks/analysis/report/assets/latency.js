@@ -24,6 +24,6 @@ function findingsSection(run, go) {
 function billSection(run) {
   if (!run.charges.length) return [];
   const titles = [["for"], ["calls", true], ["in", true], ["out", true], ["cost", true], ["note"]];
-  return [table(titles, run.charges.map((charge) => [isolated(charge.title), tokens(charge.calls), tokens(charge.input_tokens),
+  return [table("Lines of the bill", titles, run.charges.map((charge) => [isolated(charge.title), tokens(charge.calls), tokens(charge.input_tokens),
     tokens(charge.output_tokens), dollars(charge.cost), isolated(charge.note ?? "")]))];
 }

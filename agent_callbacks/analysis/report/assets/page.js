@@ -27,7 +27,7 @@ function showRun(place) {
   count();
   showLegend(run);
   for (const link of document.querySelectorAll("#run-list [data-run]")) {
-    link.closest("tr").classList.toggle("current", Number(link.dataset.run) === place);
+    link.ariaCurrent = Number(link.dataset.run) === place ? "true" : null;
   }
   // What lies further down waits until the waterfall stands.
   requestAnimationFrame(() => setTimeout(() => showSections(run)));
@@ -54,6 +54,7 @@ function showLegend(run) {
 
 // --- a span ----------------------------------------------------------------------------------------------------------
 function select(place) {
+  history.replaceState(null, "", addressOf(current.run, current.run.spans[place]));
   current.detail.show(current.run.spans[place], place);
   document.querySelector(".split").classList.add("open");
   document.documentElement.classList.add("detailed");
@@ -68,16 +69,40 @@ function dismissDetail() {
 }
 
 function dismiss() {
+  forget();
   dismissDetail();
   current.waterfall.unselect();
   byId("tree").focus({ preventScroll: true });
 }
 
-// Show a span from anywhere on the page.
+// Show a span from anywhere on the page; "back" leads to where one came from.
 function go(place) {
+  history.pushState(null, "", addressOf(current.run, current.run.spans[place]));
+  showSpan(place);
+}
+
+function showSpan(place) {
   current.waterfall.go(place, { select: true });
   byId("waterfall").scrollIntoView({ block: "start" });
   byId("tree").focus({ preventScroll: true });
+}
+
+function forget() {
+  history.replaceState(null, "", location.pathname + location.search);
+}
+
+// The address of a span within the page, to send to others: #TRACE_ID/SPAN_ID.
+const addressOf = (run, span) => `#${encodeURIComponent(run.trace_id)}/${encodeURIComponent(span.span_id)}`;
+
+// Show the span that the address names; none where it names none of this page.
+function follow() {
+  if (!location.hash) dismiss();
+  for (const [place, run] of page.runs.entries()) {
+    const at = run.spans.findIndex((span) => addressOf(run, span) === location.hash);
+    if (at < 0) continue;
+    if (place !== current.place) showRun(place);
+    return showSpan(at);
+  }
 }
 
 // --- search ----------------------------------------------------------------------------------------------------------
@@ -162,6 +187,8 @@ function visibleActive() {
 
 themeButton();
 listen();
-if (page.runs.length > 1) byId("run-list").replaceChildren(runList(page, (place) => { showRun(place); byId("run").scrollIntoView(); }));
+if (page.runs.length > 1) byId("run-list").replaceChildren(runList(page, (place) => { showRun(place); forget(); byId("run").scrollIntoView(); }));
 if (page.variants.length) byId("spread").replaceChildren(spread(page));
 showRun(0);
+if (location.hash) follow();
+addEventListener("hashchange", follow);

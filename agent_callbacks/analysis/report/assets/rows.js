@@ -13,9 +13,9 @@ const TOLD_APART = 0.003; // of the window
 class Row {
   constructor() {
     this.twisty = make("span.twisty", { "aria-hidden": "true" });
-    this.badge = make("span.badge");
+    this.badge = make("span.badge", { role: "img" });
     this.label = make("bdi.label");
-    this.below = make("span.below");
+    this.below = make("span.below", { role: "img" });
     this.mark = make("bdi.mark");
     this.name = make("div.cell.name", { role: "gridcell" }, this.twisty, this.badge, this.label, this.below, this.mark);
     this.time = make("div.cell.number.time", { role: "gridcell" });
@@ -53,15 +53,16 @@ class Row {
     this.element.setAttribute("aria-posinset", siblings.indexOf(place) + 1);
     this.name.style.setProperty("--depth", Math.min(span.depth, DEEPEST_INDENT));
     this.badge.textContent = span.kind;
-    this.badge.title = title;
+    this.badge.title = this.badge.ariaLabel = title;
     this.label.textContent = this.label.title = span.name;
     this.mark.textContent = span.mark ? `${span.failed ? "✗ " : ""}${span.mark}` : span.end === null ? "never ended" : "";
     this.below.textContent = span.failed_below ? `✗${span.failed_below}` : "";
-    this.below.title = span.failed_below ? `${counted(span.failed_below, "failure")} below` : "";
+    this.below.title = this.below.ariaLabel = span.failed_below ? `${counted(span.failed_below, "failure")} below` : "";
     this.time.textContent = span.end === null ? NONE : seconds(span.end - span.begin);
     this.input.textContent = span.input_tokens === null ? "" : tokens(span.input_tokens, span.estimated);
     this.output.textContent = span.output_tokens === null ? "" : tokens(span.output_tokens, span.estimated);
     this.cost.textContent = span.cost === null ? "" : dollars(span.cost);
+    this.bar.ariaLabel = `${seconds(span.begin)} to ${span.end === null ? "no end" : seconds(span.end)}${span.critical.length ? ", on the critical path" : ""}`;
   }
 
   state(view, place, line) {

@@ -16,11 +16,11 @@ function runList(page, chosen) {
     any("cost") && [["cost", true], (run) => dollars(run.cost)],
   ].filter(Boolean);
   const more = page.runs.length > MOST_RUNS ? make("p.quiet", {}, `The first ${MOST_RUNS} of ${counted(page.runs.length, "run")}.`) : "";
-  return make("div", {}, table(columns.map(([title]) => title), page.runs.slice(0, MOST_RUNS).map((run, place) => columns.map(([, cell]) => cell(run, place)))), more);
+  return make("div", {}, table("All runs", columns.map(([title]) => title), page.runs.slice(0, MOST_RUNS).map((run, place) => columns.map(([, cell]) => cell(run, place)))), more);
 }
 
 function runHead(run) {
-  const facts = [...run.facts.map(({ title, text }) => [title, text]), ["started", `${run.started} UTC`], ["trace", run.trace_id]];
+  const facts = [run.outcome === null ? null : ["outcome", run.outcome], ...run.facts.map(({ title, text }) => [title, text]), ["started", `${run.started} UTC`], ["trace", run.trace_id]].filter(Boolean);
   byId("run-facts").replaceChildren(...facts.map(([title, text]) => make("span.fact", {}, make("span.quiet", {}, isolated(title)), " ", isolated(text))));
   const numbers = [
     ["time", seconds(run.duration)], run.cost === null ? null : ["cost", dollars(run.cost)],

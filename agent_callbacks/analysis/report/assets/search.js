@@ -24,8 +24,8 @@ class Search {
 }
 
 function plain(span) {
-  const parts = [span.name, KINDS[span.kind][1], span.mark ?? "", span.status, span.span_id, span.scope];
-  parts.push(JSON.stringify(span.attributes));
-  for (const note of [...span.events, ...span.links]) parts.push(note.name, JSON.stringify(note.attributes));
-  return parts.join("\n").toLowerCase();
+  const said = (attributes) => Object.entries(attributes).map(([key, value]) => `${key} ${oneLine(value)}`);
+  const notes = [...span.events, ...span.links].flatMap((note) => [note.name, ...said(note.attributes)]);
+  return [span.name, KINDS[span.kind][1], span.mark ?? "", span.status, span.span_id, span.scope, ...said(span.attributes), ...notes]
+    .join("\n").toLowerCase();
 }

@@ -52,10 +52,11 @@ function list(run, series, many, go) {
     any("alert") && [["alert"], (step) => step.alert ?? ""],
   ].filter(Boolean);
   const lines = run.steps.slice(0, MOST_LINES).map((step) => columns.map(([, cell]) => cell(step)));
-  const box = make("details", { open: run.steps.length <= 12 }, make("summary", {}, `All ${counted(run.steps.length, "step")} as a table`));
+  const label = `All ${counted(run.steps.length, columns[0][0][0])} as a table`;
+  const box = make("details", { open: run.steps.length <= 12 }, make("summary", {}, label));
   const fill = () => {
     if (!box.open || box.childElementCount > 1) return;
-    box.append(table(columns.map(([title]) => title), lines));
+    box.append(table(label, columns.map(([title]) => title), lines));
     if (run.steps.length > MOST_LINES) box.append(make("p.quiet", {}, `The first ${MOST_LINES} steps; the waterfall has all.`));
   };
   box.addEventListener("toggle", fill);

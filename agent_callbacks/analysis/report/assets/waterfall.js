@@ -1,6 +1,7 @@
 // The waterfall: a treegrid (https://www.w3.org/WAI/ARIA/apg/patterns/treegrid/) that draws only the lines in sight.
 
 const OVERSCAN = 8; // lines drawn beyond either edge, so that a flick shows no gap
+const MOST_PRINTED = 500; // lines on paper
 const ZOOM = 0.5;
 
 class Waterfall {
@@ -39,6 +40,8 @@ class Waterfall {
     on(element, "keydown", (event) => this.key(event));
     on(this.body, "click", (event) => this.click(event));
     on(this.body, "dblclick", (event) => { const place = placeOf(event); if (place >= 0) this.zoomTo(place); });
+    on(window, "beforeprint", () => this.drawForPaper());
+    on(window, "afterprint", () => this.later());
     on(element, "wheel", (event) => this.wheel(event), { passive: false });
     this.resized = new ResizeObserver(() => this.measure());
     this.resized.observe(element);
@@ -76,6 +79,21 @@ class Waterfall {
     const { scrollTop, clientHeight } = this.element;
     const first = Math.max(0, Math.floor(scrollTop / this.rowHeight) - OVERSCAN);
     const last = Math.min(this.tree.lines.length, Math.ceil((scrollTop + clientHeight) / this.rowHeight) + OVERSCAN);
+    this.drawLines(first, last);
+    const line = this.tree.lineOf.get(this.active);
+    if (line !== undefined && line >= first && line < last) this.element.setAttribute("aria-activedescendant", `row-${this.active}`);
+    else this.element.removeAttribute("aria-activedescendant");
+  }
+
+  // Paper does not scroll: it gets all lines, in their order.
+  drawForPaper() {
+    const left = this.tree.lines.length - MOST_PRINTED;
+    if (left > 0) this.element.dataset.left = `and ${counted(left, "more line")}, on the screen only`;
+    else delete this.element.dataset.left;
+    this.drawLines(0, Math.min(this.tree.lines.length, MOST_PRINTED));
+  }
+
+  drawLines(first, last) {
     while (this.pool.length < last - first) this.grow();
     for (const row of this.pool) row.used = false;
     for (let line = first; line < last; line++) {
@@ -85,9 +103,6 @@ class Waterfall {
       row.show(this, line, this.rowHeight);
     }
     for (const row of this.pool) if (!row.used) this.rest(row);
-    const line = this.tree.lineOf.get(this.active);
-    if (line !== undefined && line >= first && line < last) this.element.setAttribute("aria-activedescendant", `row-${this.active}`);
-    else this.element.removeAttribute("aria-activedescendant");
   }
 
   // One more row; which line goes to which row depends on how many there are, so all rest.
