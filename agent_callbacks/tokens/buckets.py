@@ -135,8 +135,8 @@ def cached(segments: Iterable[tuple[int, int]], buckets: Buckets, cache_read: in
     """
     left = min(cache_read, buckets.total)
     room = list(buckets)
-    # Behind the segments: what counting and report disagree on.
-    for place, tokens in itertools.chain(segments, enumerate(buckets)):
+    # Behind the segments: what counting and report disagree on. In the buckets there is room for all that is left.
+    for place, tokens in itertools.chain(segments, enumerate(buckets)):  # pragma: no branch
         # min() would take as long as all the rest, and a long history has many messages.
         share = tokens if tokens < left else left  # noqa: FURB136
         free = room[place]
