@@ -50,10 +50,21 @@ class Buckets(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """What a call was counted to send: ``text`` as encoded, ``format`` what its provider wraps around, as modelled."""
+    """What a call was counted to send: ``text`` as encoded, ``format`` what its provider wraps around, as modelled.
+
+    ``whole`` is both together, ``total`` their sum: what can be worked out before the provider's report is there.
+    """
 
     text: Buckets
-    format: Buckets = Buckets()
+    format: Buckets
+    whole: Buckets
+    total: int
+
+    @classmethod
+    def of(cls, text: Buckets, form: Buckets) -> Estimate:
+        """Return the estimate of *text* with *form* around it."""
+        whole = text + form
+        return cls(text, form, whole, sum(whole))
 
 
 def reconciled(
@@ -70,21 +81,20 @@ def reconciled(
         exact: Whether it was counted with an encoder at all.
         media: Whether images, audio or files were sent, which no text encoding counts.
     """
-    text, modelled = estimate
-    around = sum(modelled)
-    counted = sum(text) + around
+    text, modelled, whole, counted = estimate
     if reported == counted:
-        return text + modelled, False
+        return whole, False
     if counted == 0:
         return Buckets(other=reported), True
     ratio = reported / counted
     lowest, highest = (LOWEST, HIGHEST) if exact else _ROUGHLY
     if reported > counted and (media or ratio > highest):
-        return text + modelled + Buckets(other=reported - counted), ratio > highest and not media
+        return whole + Buckets(other=reported - counted), ratio > highest and not media
+    around = sum(modelled)
     room = reported - counted + around
     if certain and LOWEST * around <= room <= HIGHEST * around:
         return text + _scaled(modelled, room), False
-    return _scaled(text + modelled, reported), ratio < lowest
+    return _scaled(whole, reported), ratio < lowest
 
 
 def _scaled(buckets: Buckets, total: int) -> Buckets:
@@ -125,8 +135,8 @@ def cached(segments: Iterable[tuple[int, int]], buckets: Buckets, cache_read: in
     """
     left = min(cache_read, buckets.total)
     room = list(buckets)
-    # Behind the segments: what counting and report disagree on.
-    for place, tokens in itertools.chain(segments, enumerate(buckets)):
+    # Behind the segments: what counting and report disagree on. In the buckets there is room for all that is left.
+    for place, tokens in itertools.chain(segments, enumerate(buckets)):  # pragma: no branch
         # min() would take as long as all the rest, and a long history has many messages.
         share = tokens if tokens < left else left  # noqa: FURB136
         free = room[place]

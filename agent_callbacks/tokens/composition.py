@@ -73,14 +73,13 @@ def roughly(bucket: int, tokens: int) -> Weight:
 class Composition(NamedTuple):
     """What a call sends, ready to be split.
 
-    ``segments`` is (bucket, tokens) of the ``text`` in the order it is sent. ``formats`` is what the provider wraps
-    around, in each form it may have, by the sum of both, the likeliest first. ``exact`` says that the text was counted
-    with an encoder, ``assumed`` that it may not be the model's own, ``media`` that there is more than text.
+    ``segments`` is (bucket, tokens) of the text in the order it is sent. ``estimates`` is what it comes to in each form
+    the provider may give it, by its total, the likeliest first. ``exact`` says that the text was counted with an
+    encoder, ``assumed`` that it may not be the model's own, ``media`` that there is more than text.
     """
 
     segments: Sequence[tuple[int, int]]
-    text: Buckets
-    formats: Mapping[int, Buckets]
+    estimates: Mapping[int, Estimate]
     exact: bool
     assumed: bool
     media: bool
@@ -92,18 +91,18 @@ class Composition(NamedTuple):
             reported: Input tokens, those read from a cache included; None where nothing is reported.
             cache_read: Those read from a cache; None where nothing is reported.
         """
-        formats = self.formats
+        estimates = self.estimates
         if reported is None:
-            whole = self.text + next(iter(formats.values()))
-            return Split(whole, None, _ESTIMATED, mismatch=False, assumed=self.assumed)
-        wrapped = formats.get(reported) or formats[min(formats, key=lambda total: abs(reported - total))]
+            likeliest = next(iter(estimates.values()))
+            return Split(likeliest.whole, None, _ESTIMATED, mismatch=False, assumed=self.assumed)
+        estimate = estimates.get(reported) or estimates[min(estimates, key=lambda total: abs(reported - total))]
         buckets, mismatch = reconciled(
-            Estimate(self.text, wrapped), reported,
-            certain=self.exact and not self.assumed, exact=self.exact, media=self.media,
-        )  # fmt: skip
+            estimate, reported, certain=self.exact and not self.assumed, exact=self.exact, media=self.media
+        )
         from_cache = None
         if cache_read is not None:
-            from_cache = cached(((TOOL_SCHEMAS, wrapped.tool_schemas), *self.segments), buckets, cache_read)
+            order = ((TOOL_SCHEMAS, estimate.format.tool_schemas), *self.segments)
+            from_cache = cached(order, buckets, cache_read)
         return Split(buckets, from_cache, _RECONCILED if self.exact else _ESTIMATED, mismatch, self.assumed)
 
 
@@ -138,20 +137,23 @@ def composed(
         acting = weight.acts
         media = media or weight.media
     last = weights[-1].bucket if weights else OTHER
-    size = sum(text)
-    wrapped: dict[int, Buckets] = {}
+    counted = Buckets(*text)
+    headers: dict[tuple[int, int, int], list[int]] = {}
+    estimates: dict[int, Estimate] = {}
     for form in formats:
-        around = _wrapped(form, messages, names, last, tools)
-        wrapped.setdefault(size + sum(around), around)
-    return Composition(segments, Buckets(*text), wrapped, exact, assumed, media)
+        if (around := headers.get(form.header)) is None:
+            around = headers[form.header] = _headers(form.header, messages, names, last)
+        if tools is not None:
+            around = list(around)
+            around[TOOL_SCHEMAS] += form.with_tools + getattr(tools, form.tools)
+        estimate = Estimate.of(counted, Buckets(*around))
+        estimates.setdefault(estimate.total, estimate)
+    return Composition(segments, estimates, exact, assumed, media)
 
 
-def _wrapped(
-    form: Format, messages: Sequence[int], names: Sequence[int], last: int, tools: ToolWeight | None
-) -> Buckets:
-    """Return what is wrapped around the text in *form*: *messages* and *names* in each bucket, the *last* one's."""
-    counts = [form.message * here + form.name * named for here, named in zip(messages, names, strict=True)]
-    counts[last] += form.priming
-    if tools is not None:
-        counts[TOOL_SCHEMAS] += form.with_tools + getattr(tools, form.tools)
-    return Buckets(*counts)
+def _headers(header: tuple[int, int, int], messages: Sequence[int], names: Sequence[int], last: int) -> list[int]:
+    """Return the tokens around *messages* with *names*, each so many in each bucket; the *last* is in its bucket."""
+    message, name, priming = header
+    found = [message * here + name * named for here, named in zip(messages, names, strict=True)]
+    found[last] += priming
+    return found

@@ -20,25 +20,24 @@ __all__ = ["Format", "formats", "json_schemas", "typescript"]
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """Tokens a provider adds to the text: for each message, for a name, to prime the reply, and when there are tools.
+    """Tokens a provider adds to the text: ``header`` for each message, for a name and to prime the reply.
 
-    ``tools`` is the form the definitions take: TypeScript, JSON, or JSON with a blank after each comma and colon.
+    ``with_tools`` is what it adds when there are tools, ``tools`` the form their definitions take: TypeScript, JSON, or
+    JSON with a blank after each comma and colon.
     """
 
-    message: int
-    name: int
-    priming: int
+    header: tuple[int, int, int]
     with_tools: int
     tools: Literal["typescript", "json", "spaced"]
 
 
-_HEADERS: Final = (4, 1, 3, 0)
-_BARE: Final = (0, 0, 0, 0)
+_HEADER: Final = (4, 1, 3)
+_BARE: Final = (0, 0, 0)
 # What counts as OpenAI does, what counts headers but sends JSON, and what counts the text alone.
-_TYPESCRIPT: Final = (Format(*_HEADERS, "typescript"),)
-_JSON: Final = (Format(*_HEADERS, "json"), Format(*_HEADERS, "spaced"))
-_ALONE: Final = (Format(*_BARE, "json"), Format(*_BARE, "spaced"), Format(*_BARE, "typescript"))
-_ANTHROPIC: Final = (Format(4, 0, 3, 346, "json"), *_JSON, *_ALONE)
+_TYPESCRIPT: Final = (Format(_HEADER, 0, "typescript"),)
+_JSON: Final = (Format(_HEADER, 0, "json"), Format(_HEADER, 0, "spaced"))
+_ALONE: Final = (Format(_BARE, 0, "json"), Format(_BARE, 0, "spaced"), Format(_BARE, 0, "typescript"))
+_ANTHROPIC: Final = (Format((4, 0, 3), 346, "json"), *_JSON, *_ALONE)
 _OPENAI: Final = (*_TYPESCRIPT, *_JSON, *_ALONE)
 _ANY: Final = (*_JSON, *_TYPESCRIPT, *_ALONE)
 _FORMATS: Final[Mapping[str, tuple[Format, ...]]] = {

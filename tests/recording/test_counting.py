@@ -29,10 +29,11 @@ from agent_callbacks.analysis.tokens import token_report
 from agent_callbacks.convention import keys
 from agent_callbacks.delivery.configure import configure
 from agent_callbacks.recording import counting
-from agent_callbacks.recording.sent import Growth
+from agent_callbacks.recording.sent import Growth, Sent
 from agent_callbacks.recording.values import ChainRun, ModelCall, ModelResult, RunResult, Usage
 from agent_callbacks.tokens import encoder
 from agent_callbacks.tokens.buckets import Buckets
+from agent_callbacks.tokens.composition import Split
 from tests.langchain.models import ScriptedChat, calls, says
 from tests.llamaindex.models import ScriptedLLM, asks
 from tests.llamaindex.models import says as answers
@@ -288,6 +289,26 @@ class TestLangChain:
 
         assert instructions + 1 + 5 * 2 == len(seen)
 
+    def test_changed_while_it_is_sent(self, spans: Spans, handler):
+        """A message changed while the model answers breaks no sum, and is known as another from then on."""
+        new = text(90)
+        given = encoded(new) + 4 + 3
+
+        class Changing(ScriptedChat):
+            def _generate(self, messages: Any, *args: Any, **more: Any) -> Any:
+                messages[-1].content = new
+                return super()._generate(messages, *args, **more)
+
+        message = HumanMessage(text(10))
+        chat = Changing(script=[says("hi", input_tokens=given)] * 2, model_name="gpt-4o", provider="openai")
+        for _ in range(2):
+            chat.invoke([message], {"callbacks": [handler]})
+        first, second = [buckets(span.attributes or {}, keys.LLM_TOKENS) for span in spans.named("llm.chat")]
+
+        assert given == first.total
+        assert Buckets(history=given) == second
+        assert 0 == handler.internal_errors
+
 
 class TestLlamaIndex:
     """Agents of LlamaIndex."""
@@ -542,6 +563,18 @@ def test_after_a_step_of_nothing():
     growth.add(2, 500)
 
     assert {keys.STEP_MARGINAL_TOKENS: 500} == growth.step(2)
+
+
+def test_calls_that_were_not_split():
+    """Before a call was split there are no buckets; what was not split is ``other`` beside what was."""
+    sent = Sent()
+    sent.add(5, None, None, "reported")
+    early = sent.buckets
+    for _ in range(2):
+        sent.add(7, None, Split(Buckets(3, history=4), None, "reconciled", mismatch=False, assumed=False), "reconciled")
+
+    assert early is None
+    assert (Buckets(6, history=8, other=5), 19, "reconciled") == (sent.buckets, sent.input, sent.method)
 
 
 def test_configure(monkeypatch, tmp_path):

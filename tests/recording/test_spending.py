@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,11 @@ pytest.importorskip("llama_index.core")
 from langchain.agents import create_agent
 
 from agent_callbacks import AgentCallbackHandler, Settings
+from agent_callbacks.analysis import load
+from agent_callbacks.analysis.call import priced
 from agent_callbacks.convention import keys
 from agent_callbacks.recording.spending import Ledger, Spending
-from agent_callbacks.recording.values import Usage
+from agent_callbacks.recording.values import ModelCall, ModelResult, Usage
 from agent_callbacks.tokens import prices
 from agent_callbacks.tokens.prices import Call, PriceBook, open_book
 from tests.langchain.models import ScriptedChat, calls, says
@@ -206,6 +209,21 @@ def test_a_model_on_its_own(spans: Spans, handler):
     )
 
     assert {keys.LLM_COST: usd(1_000, 100)} == costs(spans, "llm.chat")
+
+
+def test_an_embedding(spans: Spans, handler):
+    """A call of an embedding model that says its tokens costs what its span alone is priced at when read back."""
+    asked_for = ModelCall(provider="openai", model="text-embedding-3-small", operation="embeddings")
+    handler._recorder.start("call", None, asked_for)
+    handler._recorder.end("call", ModelResult(usage=Usage(1_000_000, 0)))
+    (trace,) = load(spans.finished())
+    (span,) = trace.spans
+    live = span.attributes[keys.LLM_COST]
+    untold = {key: value for key, value in span.attributes.items() if key != keys.LLM_COST}
+    stored = priced(replace(span, attributes=untold), open_book()).cost
+
+    assert stored is not None
+    assert live == float(stored) > 0
 
 
 # --- prices that are not there yet -----------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ COUNTS = st.builds(Buckets, *[st.integers(0, 50_000)] * len(BUCKETS))
 @given(COUNTS, COUNTS, st.integers(0, 300_000), st.booleans(), st.booleans(), st.booleans())
 def test_sum(text, form, reported, certain, exact, media):
     """Buckets sum to the report exactly, none is negative, and an empty one stays empty beside ``other``."""
-    found, _ = reconciled(Estimate(text, form), reported, certain=certain, exact=exact, media=media)
+    found, _ = reconciled(Estimate.of(text, form), reported, certain=certain, exact=exact, media=media)
 
     assert reported == found.total
     assert min(found) >= 0
@@ -39,14 +39,14 @@ def test_remainders():
 
 def test_text_is_certain():
     """Where the text is counted with the model's own encoding, what is modelled gives way."""
-    estimate = Estimate(Buckets(1000, 0, 500), Buckets(0, 400))
+    estimate = Estimate.of(Buckets(1000, 0, 500), Buckets(0, 400))
 
     assert Buckets(1000, 430, 500) == reconciled(estimate, 1930, certain=True)[0]
 
 
 def test_text_is_uncertain():
     """Where it is counted with another, everything scales."""
-    estimate = Estimate(Buckets(1000, 0, 500), Buckets(0, 500))
+    estimate = Estimate.of(Buckets(1000, 0, 500), Buckets(0, 500))
 
     assert Buckets(1100, 550, 550) == reconciled(estimate, 2200)[0]
 
@@ -68,7 +68,7 @@ def test_text_is_uncertain():
 )  # fmt: skip
 def test_mismatch(reported, exact, media, expected, mismatch):
     """A report that is no matter of tokenizers is not scaled away: its excess is ``other``, and it is flagged."""
-    found = reconciled(Estimate(Buckets(100)), reported, exact=exact, media=media)
+    found = reconciled(Estimate.of(Buckets(100), Buckets()), reported, exact=exact, media=media)
 
     assert (expected, mismatch) == found
 
@@ -76,7 +76,7 @@ def test_mismatch(reported, exact, media, expected, mismatch):
 @pytest.mark.parametrize(("reported", "mismatch"), [(7, True), (0, False)])
 def test_nothing_counted(reported, mismatch):
     """What is reported where nothing was sent that we know of is ``other``."""
-    found = reconciled(Estimate(Buckets()), reported)
+    found = reconciled(Estimate.of(Buckets(), Buckets()), reported)
 
     assert (Buckets(other=reported), mismatch) == found
 
