@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from agent_callbacks.analysis import cells
 from agent_callbacks.analysis.cost import cost_report, costs_of
@@ -116,13 +116,14 @@ def _messages(text: str, *, first: bool) -> Iterator[str]:
     With the *first* call comes the first message too, which instructs; a question would be cut off behind it.
     """
     try:
-        found = json.loads(text)
+        found: object = json.loads(text)
     except ValueError:
         found = None
     if not isinstance(found, list) or not found:
         yield text
         return
-    for message in (found[:1] if first and len(found) > 1 else []) + found[-1:]:
+    messages = cast("list[object]", found)
+    for message in (messages[:1] if first and len(messages) > 1 else []) + messages[-1:]:
         yield json.dumps(message, ensure_ascii=False)
 
 

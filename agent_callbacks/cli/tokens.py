@@ -151,7 +151,7 @@ def view(
 ) -> list[str]:
     """Return the lines of the view, at most *width* cells wide."""
     sent, made = sum(call.input for call in report.calls), sum(call.output for call in report.calls)
-    if not sent + made:
+    if not sent + made + sum(run.input + run.output for run in report.runs):
         missing = "no model call in this trace says how many tokens it used" if report.calls else _NO_CALL
         return [*headline(trace, width, paint), "", missing]
     lines = headline(trace, width, paint, f"{sent:,} tokens in", f"{made:,} out")

@@ -150,6 +150,7 @@ class TestInputs:
             assert "1 trace" in run("lint", *arguments).output
         unknown = run("lint", "--store", "t.db", "--trace", "ffff")
         assert (2, True) == (unknown.exit_code, "no trace 'ffff'" in unknown.stderr)
+        assert 1 == run("lint", "--store", "t.db", "--since", "2099-01-01").exit_code
         monkeypatch.setenv("AGENT_CALLBACKS_STORE", "t.db")
         assert "1 trace" in run("lint", "--store").output
         assert "1 trace" in run("lint", "--since", "2020-01-01").output

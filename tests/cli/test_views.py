@@ -7,6 +7,7 @@ import json
 import re
 from pathlib import Path
 
+import click
 import jsonschema
 import pytest
 from click.testing import CliRunner
@@ -478,6 +479,20 @@ class TestCost:
         monkeypatch.setenv("AGENT_CALLBACKS_PRICES", str(tmp_path / "prices.toml"))
         result = run(view, file)
         assert (2, True) == (result.exit_code, "prices.toml" in result.stderr)
+
+
+def test_long_views_are_paged(file, monkeypatch):
+    """On a terminal a view that is longer than it goes to the pager; not where it fits, or where none is wanted."""
+    paged: list[str] = []
+    monkeypatch.setattr(terminal, "is_terminal", lambda: True)
+    monkeypatch.setattr(click, "echo_via_pager", paged.append)
+    monkeypatch.setenv("LINES", "12")
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.delenv("PAGER", raising=False)
+    assert "" == run("show", file).output
+    assert ["agent.run.support"] == [text.partition(" ")[0] for text in paged]
+    for arguments, more in ((["--no-pager"], {}), ([], {"PAGER": ""}), ([], {"LINES": "500"})):
+        assert paged == [run(*arguments, "show", file, env=more).output.removesuffix("\n")]
 
 
 class TestUsageNotSaid:
