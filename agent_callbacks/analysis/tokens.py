@@ -11,7 +11,7 @@ from agent_callbacks.tokens import economics
 from agent_callbacks.tokens.buckets import Buckets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from agent_callbacks.analysis.span import Span
     from agent_callbacks.analysis.trace import Trace
@@ -116,36 +116,52 @@ class TokenReport:
 def token_report(trace: Trace) -> TokenReport:
     """Return where the tokens of *trace* went, from what its spans say: nothing is counted again.
 
+    What a step or a run does not say of itself is the sum of what its model calls say.
+
     Args:
         trace: A trace of this package. One of another instrumentation has no steps: its model calls are listed with
             the tokens they report.
     """
     steps: dict[str, list[Span]] = {}
     calls: dict[str, list[Span]] = {}
+    below: dict[str, list[Span]] = {}
     spans = {span.span_id: span for span in trace.spans}
     for span in trace.spans:
         if keys.STEP_INDEX in span.attributes:
-            steps.setdefault(_owner(span, spans, keys.RUN_STEPS), []).append(span)
+            steps.setdefault(_owner(span, spans, _is_run), []).append(span)
         elif _is_call(span):
-            calls.setdefault(_owner(span, spans, keys.STEP_INDEX), []).append(span)
+            calls.setdefault(_owner(span, spans, _is_step), []).append(span)
+            for above in _above(span, spans):
+                below.setdefault(above.span_id, []).append(span)
     runs = tuple(
-        _run(span, tuple(_steps(steps.get(span.span_id, ()), calls)))
+        _run(span, tuple(_steps(steps.get(span.span_id, ()), calls)), below.get(span.span_id, ()))
         for span in trace.spans
-        if keys.RUN_STEPS in span.attributes
+        if keys.RUN_STEPS in span.attributes or (span.span_id in steps and _is_run(span))
     )
     return TokenReport(trace.trace_id, runs, tuple(map(_call, filter(_is_call, trace.spans))))
 
 
-def _owner(span: Span, spans: dict[str, Span], mark: str) -> str:
-    """Return the id of the nearest span above *span* that has the attribute *mark*; empty if there is none."""
+def _above(span: Span, spans: Mapping[str, Span]) -> Iterator[Span]:
+    """Yield the spans above *span*, the nearest first."""
     seen: set[str] = set()
     above = spans.get(span.parent_id or "")
     while above is not None and above.span_id not in seen:
-        if mark in above.attributes:
-            return above.span_id
+        yield above
         seen.add(above.span_id)
         above = spans.get(above.parent_id or "")
-    return ""
+
+
+def _owner(span: Span, spans: Mapping[str, Span], wanted: Callable[[Span], bool]) -> str:
+    """Return the id of the nearest span above *span* that is *wanted*; empty if there is none."""
+    return next((above.span_id for above in _above(span, spans) if wanted(above)), "")
+
+
+def _is_run(span: Span) -> bool:
+    return keys.RUN_STEPS in span.attributes or kind_of(span) == "run"
+
+
+def _is_step(span: Span) -> bool:
+    return keys.STEP_INDEX in span.attributes
 
 
 def _is_call(span: Span) -> bool:
@@ -191,13 +207,14 @@ def _steps(spans: Sequence[Span], calls: Mapping[str, Sequence[Span]]) -> Iterat
 
 
 def _step(span: Span, before: int | None, calls: Sequence[Span]) -> StepTokens:
-    given = span.count(keys.STEP_INPUT_TOKENS) or 0
+    own = [_call(call) for call in calls if not call.attributes.get(keys.INTERNAL_CALL)]
+    given = _or_sum(span.count(keys.STEP_INPUT_TOKENS), (call.input for call in own))
     return StepTokens(
         span.span_id,
         span.count(keys.STEP_INDEX) or 0,
         given,
-        span.count(keys.STEP_OUTPUT_TOKENS) or 0,
-        _buckets(span, keys.STEP_TOKENS),
+        _or_sum(span.count(keys.STEP_OUTPUT_TOKENS), (call.output for call in own)),
+        _buckets(span, keys.STEP_TOKENS) or _together(own),
         economics.marginal(before, given),
         span.number(keys.STEP_CACHED_SHARE),
         _method(span),
@@ -206,21 +223,39 @@ def _step(span: Span, before: int | None, calls: Sequence[Span]) -> StepTokens:
     )
 
 
-def _run(span: Span, steps: tuple[StepTokens, ...]) -> RunTokens:
+def _or_sum(said: int | None, parts: Iterable[int]) -> int:
+    return sum(parts) if said is None else said
+
+
+def _together(parts: Sequence[CallTokens | StepTokens]) -> Buckets | None:
+    """Return the buckets of *parts* summed; None unless all have some."""
+    found = [part.buckets for part in parts if part.buckets is not None]
+    return Buckets(*map(sum, zip(*found, strict=True))) if found and len(found) == len(parts) else None
+
+
+def _or_else(said: float | None, worked_out: float | None) -> float | None:
+    return worked_out if said is None else said
+
+
+def _run(span: Span, steps: tuple[StepTokens, ...], below: Sequence[Span]) -> RunTokens:
+    """Return the tokens of the run *span*, whose *steps* are its own; *below* are all calls, sub-agents' too."""
     agent = span.attributes.get(keys.AGENT_NAME)
+    inputs = [step.input for step in steps]
+    first = next((call.input for step in steps for call in step.calls if not call.internal), None)
+    calls = [_call(call) for call in below]
     return RunTokens(
         span.span_id,
         span.name,
         agent if isinstance(agent, str) else None,
         steps,
-        span.count(keys.RUN_INPUT_TOKENS) or 0,
-        span.count(keys.RUN_OUTPUT_TOKENS) or 0,
-        span.count(keys.RUN_TOTAL_INPUT_TOKENS) or 0,
-        span.count(keys.RUN_TOTAL_OUTPUT_TOKENS) or 0,
-        _buckets(span, keys.RUN_TOKENS),
+        _or_sum(span.count(keys.RUN_INPUT_TOKENS), inputs),
+        _or_sum(span.count(keys.RUN_OUTPUT_TOKENS), (step.output for step in steps)),
+        _or_sum(span.count(keys.RUN_TOTAL_INPUT_TOKENS), (call.input for call in calls)),
+        _or_sum(span.count(keys.RUN_TOTAL_OUTPUT_TOKENS), (call.output for call in calls)),
+        _buckets(span, keys.RUN_TOKENS) or _together(steps),
         _cached_share(steps),
-        span.number(keys.RUN_CONTEXT_MULTIPLE),
-        span.number(keys.RUN_CONTEXT_GROWTH),
+        _or_else(span.number(keys.RUN_CONTEXT_MULTIPLE), economics.context_multiple(inputs, first)),
+        _or_else(span.number(keys.RUN_CONTEXT_GROWTH), economics.context_growth(inputs, first)),
         _alert(span),
         _method(span),
     )

@@ -365,6 +365,25 @@ def test_token_report_of_a_long_run(growth: object, alert: str):
     assert (42_000, (22_500, 23_900, 25_300), alert) == (only.tool_schemas, only.projected(3), only.alert)
 
 
+def test_token_report_of_what_only_calls_say():
+    """Steps and runs that say nothing of themselves are the sums of their calls; what is internal is no step's."""
+    calls = [call(f"llm.{at}", None, given, SAID, (SYSTEM, SCHEMAS, 0, 0, 0)) for at, given in enumerate(INPUTS, 1)]
+    said = {keys.STEP_INDEX, keys.OPERATION_NAME, *keys.LLM_TOKENS, keys.USAGE_INPUT_TOKENS, keys.USAGE_OUTPUT_TOKENS}
+    bare = [
+        replace(one, attributes={key: value for key, value in one.attributes.items() if key in said})
+        for one in run(calls)
+    ]
+    summary = call("llm.summary", "run.step.1", 50, 5, **{keys.INTERNAL_CALL: True})
+    (only,) = token_report(trace([*bare, summary])).runs
+
+    assert (sum(INPUTS), SAID * len(INPUTS)) == (only.input, only.output)
+    assert (sum(INPUTS) + 50, SAID * len(INPUTS) + 5) == (only.total_input, only.total_output)
+    assert list(INPUTS) == [step.input for step in only.steps]
+    assert (SYSTEM * len(INPUTS), SCHEMAS * len(INPUTS), 0, 0, 0) == only.buckets
+    assert sum(INPUTS) / INPUTS[0] == only.context_multiple
+    assert sum(INPUTS[-3:]) / 3 / INPUTS[0] == only.context_growth
+
+
 def test_token_report_without_a_split():
     """A run that does not say what its input was has no tokens of schemas, as far as is known."""
     (only,) = token_report(trace(run([call("llm", None, 100, 10)]))).runs

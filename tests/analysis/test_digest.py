@@ -72,8 +72,8 @@ def test_what_is_told():
         'error: tool.look, ValueError "no such order"',
     ] == body(text)[:5]
     assert [
-        "* agent.run.support: 120 ms",
-        "*   agent.step.1: 120 ms",
+        "* agent.run.support: 120 ms, $0.0125",
+        "*   agent.step.1: 120 ms, $0.0125",
         "*     llm.chat: 100 ms, 1,200 > 90, $0.0125",
         "*     tool.look: 9.0 ms",
         "!     tool.look: 9.0 ms, ValueError",
