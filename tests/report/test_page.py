@@ -466,6 +466,15 @@ class TestMany:
             counts.append(opened.page.locator("#tree [data-place]").count())
         assert (True, "GET") == (max(counts) < 80, opened.names()[-1])
 
+    def test_rows_are_read_from_the_top(self, show):
+        """After scrolling the elements come to stand in the order they are seen in, for who is read to."""
+        opened = show(scenes.agent_run(100))
+        places = "[...document.querySelectorAll('#tree [data-place]:not([hidden])')].map(row => +row.dataset.place)"
+        opened.page.locator("#tree").evaluate("tree => { tree.scrollTop = 3000 }")
+        opened.page.wait_for_function(
+            f"() => {{ const seen = {places}; return seen[0] > 50 && seen.every((one, at) => one === seen[0] + at); }}"
+        )
+
     def test_scrolling_redraws_each_frame(self, show):
         """While the tree scrolls, every frame shows rows: none is blank."""
         opened = show(scenes.agent_run(1250))
