@@ -100,6 +100,16 @@ class TestHead:
         assert ["outcome success", "service support", "user u-17"] == facts[:3]
 
 
+class TestAxis:
+    """The moments above the bars."""
+
+    def test_label_at_the_edge(self, show):
+        """A label that would be cut off at the edge, and with it its unit, is left out."""
+        scene = scenes.Scene()
+        scene.add(None, "agent.run.a", 0, 21, {})
+        assert ["0 ms", "5 ms", "10 ms", "15 ms", ""] == show(scene.trace()).page.locator(".tick").all_inner_texts()
+
+
 class TestMouse:
     """Clicks."""
 

@@ -2,6 +2,7 @@
 
 const OVERSCAN = 8; // lines drawn beyond either edge, so that a flick shows no gap
 const MOST_PRINTED = 500; // lines on paper
+const LABEL = 44; // pixels that the label of a moment takes; one at the edge would lose its unit
 const SETTLED = 200; // milliseconds without a change after which the elements are put in order
 const ZOOM = 0.5;
 
@@ -137,7 +138,8 @@ class Waterfall {
       element.style.left = `${this.window.place(moment) * 100}%`;
       return element;
     };
-    this.axis.replaceChildren(...ticks.map((moment) => at(make("span.tick", {}, this.window.label(moment)), moment)));
+    const told = (moment) => ((1 - this.window.place(moment)) * this.axis.clientWidth < LABEL ? "" : this.window.label(moment));
+    this.axis.replaceChildren(...ticks.map((moment) => at(make("span.tick", {}, told(moment)), moment)));
     this.grid.replaceChildren(...ticks.map((moment) => at(make("i"), moment)));
     this.hears.window(this.window);
   }
