@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from agent_callbacks.analysis import otlp_writing
+from agent_callbacks.analysis import cells, otlp_writing
 from agent_callbacks.analysis.figure import counted
 from agent_callbacks.analysis.trace import from_store
 from agent_callbacks.cli import chosen, terminal
@@ -45,7 +45,7 @@ def otlp(*, output: str | None, trace: str | None, last: int | None, store: str 
                 raise
             terminal.stop(f"{output}: {error.strerror}", terminal.USAGE_ERROR)
     if output is not None:
-        click.echo(f"{counted(len(ids), 'trace')} written to {output}", err=True)
+        click.echo(f"{counted(len(ids), 'trace')} written to {cells.printable(str(output))}", err=True)
 
 
 def _chosen(store: Store, trace: str | None, last: int | None) -> Sequence[str]:

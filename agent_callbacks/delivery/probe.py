@@ -12,6 +12,7 @@ import re
 import threading
 import time
 from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -29,7 +30,7 @@ from agent_callbacks.privacy.sanitizer import Sanitizer
 from agent_callbacks.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 __all__ = ["Outcome", "probe"]
 
@@ -51,6 +52,8 @@ class Outcome:
     explanation: Explanation
     answer: str = ""
     """What the other side said, sanitized and shortened."""
+    ahead: float = 0.0
+    """How many seconds the other side's clock is ahead of ours, as its answer says it; 0 where it does not."""
 
     @property
     def delivered(self) -> bool:
@@ -74,7 +77,17 @@ def probe(timeout: float) -> Outcome:
         for each, level in zip(loggers, levels, strict=True):
             each.setLevel(level)
     attempt = _cleaned(attempt, Sanitizer())
-    return Outcome(attempt.protocol, attempt.url, explained(attempt), attempt.said)
+    return Outcome(
+        attempt.protocol, attempt.url, explained(attempt), attempt.said, _ahead(attempt.headers, time.time())
+    )
+
+
+def _ahead(headers: Mapping[str, str], now: float) -> float:
+    """Return how far the clock behind the header ``Date`` (RFC 9110, 6.6.1) is ahead of *now*, both in seconds."""
+    try:
+        return parsedate_to_datetime(headers.get("date", "")).timestamp() - now
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def _is_address(endpoint: str) -> bool:

@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from agent_callbacks.cli.doctor import installed, storage
 from agent_callbacks.cli.root import root
+from agent_callbacks.delivery import probe
 from agent_callbacks.delivery.answer import Attempt, explained
 from agent_callbacks.delivery.probe import _cleaned
 from agent_callbacks.privacy.sanitizer import Sanitizer
@@ -261,3 +262,13 @@ def test_no_address(monkeypatch):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://host:port")
     code, told = found()
     assert (1, "fault", False) == (code, told["probe", "address"]["level"], ("probe", "sent to") in told)
+
+
+@pytest.mark.parametrize(("ahead", "said"), [(7200.0, "2h 00m ahead of"), (-90.0, "1m 30s behind"), (5.0, None)])
+def test_clocks_that_differ(receiver, monkeypatch, ahead, said):  # noqa: F811 - the fixture
+    """Clocks that are far apart are a note: the span arrives, and is looked for at another time."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+    monkeypatch.setattr(probe, "_ahead", lambda headers, now: ahead)
+    code, told = found()
+    clock = told.get(("probe", "clock"))
+    assert (0, said) == (code, clock and clock["value"].removeprefix("the receiver's is ").split(" ours")[0])

@@ -14,7 +14,7 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
 from agent_callbacks.delivery import otlp
-from agent_callbacks.delivery.probe import probe
+from agent_callbacks.delivery.probe import _ahead, probe
 
 
 @pytest.fixture(autouse=True)
@@ -341,3 +341,21 @@ def test_grpc_without_tls_to_a_port_with(probed, secure_receiver):
 def test_grpc_and_a_certificate_nobody_trusts(probed, secure_receiver):
     """Over gRPC to a port whose certificate is not trusted."""
     assert "certificate" == probed(secure_receiver.url, "grpc").explanation.kind
+
+
+# --- clocks ----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("headers", "ahead"),
+    [
+        ({"date": "Thu, 01 Jan 1970 00:02:00 GMT"}, 20.0), ({"date": "Thu, 01 Jan 1970 00:01:00 GMT"}, -40.0),
+        ({"date": "yesterday"}, 0.0), ({"date": ""}, 0.0), ({}, 0.0),
+    ],
+)  # fmt: skip
+def test_how_far_the_clocks_are_apart(headers, ahead):
+    """The header that dates an answer says it; without one, or a date in it, nothing is said."""
+    assert ahead == _ahead(headers, 100.0)
+
+
+def test_the_clocks_of_one_machine(probed, receiver):
+    """A receiver on this machine has our clock."""
+    assert abs(probed(receiver.url).ahead) < 60

@@ -100,6 +100,16 @@ class TestHead:
         assert ["outcome success", "service support", "user u-17"] == facts[:3]
 
 
+class TestAxis:
+    """The moments above the bars."""
+
+    def test_label_at_the_edge(self, show):
+        """A label that would be cut off at the edge, and with it its unit, is left out."""
+        scene = scenes.Scene()
+        scene.add(None, "agent.run.a", 0, 21, {})
+        assert ["0 ms", "5 ms", "10 ms", "15 ms", ""] == show(scene.trace()).page.locator(".tick").all_inner_texts()
+
+
 class TestMouse:
     """Clicks."""
 
@@ -465,6 +475,15 @@ class TestMany:
             opened.settle()
             counts.append(opened.page.locator("#tree [data-place]").count())
         assert (True, "GET") == (max(counts) < 80, opened.names()[-1])
+
+    def test_rows_are_read_from_the_top(self, show):
+        """After scrolling the elements come to stand in the order they are seen in, for who is read to."""
+        opened = show(scenes.agent_run(100))
+        places = "[...document.querySelectorAll('#tree [data-place]:not([hidden])')].map(row => +row.dataset.place)"
+        opened.page.locator("#tree").evaluate("tree => { tree.scrollTop = 3000 }")
+        opened.page.wait_for_function(
+            f"() => {{ const seen = {places}; return seen[0] > 50 && seen.every((one, at) => one === seen[0] + at); }}"
+        )
 
     def test_scrolling_redraws_each_frame(self, show):
         """While the tree scrolls, every frame shows rows: none is blank."""

@@ -11,6 +11,7 @@ import click
 
 from agent_callbacks.analysis import cells
 from agent_callbacks.analysis.figure import counted
+from agent_callbacks.analysis.waterfall import duration
 from agent_callbacks.cli import terminal
 from agent_callbacks.cli.doctor.environment import delivery, others, variables
 from agent_callbacks.cli.doctor.finding import Finding
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = "agent_callbacks.doctor/1"
 UNWELL: Final = 1
+_CLOCKS_DIFFER: Final = 60  # seconds; less may be the way
 _MARKS: Final[Mapping[Level, tuple[str, str]]] = {"ok": (" ", ""), "note": ("!", "yellow"), "fault": ("✗", "red")}
 
 
@@ -65,6 +67,10 @@ def _probed(timeout: float) -> Iterator[Finding]:
     if outcome.endpoint:
         yield Finding("probe", "sent to", f"{outcome.endpoint} ({outcome.protocol})")
     yield Finding("probe", told.kind, told.what, "ok" if told.good else "fault", told.way_out)
+    if abs(outcome.ahead) > _CLOCKS_DIFFER:
+        side = "ahead of" if outcome.ahead > 0 else "behind"
+        what = f"the receiver's is {duration(abs(outcome.ahead))} {side} ours: spans seem to be of another time"
+        yield Finding("probe", "clock", what, "note", "set the clock of this machine, or the receiver's, by NTP")
     if outcome.answer:
         yield Finding("probe", "it said", outcome.answer)
 

@@ -35,6 +35,7 @@ class Row {
     const span = view.tree.spans[place];
     this.element.style.transform = `translateY(${line * rowHeight}px)`;
     const fresh = place !== this.place;
+    this.line = line;
     if (fresh) this.fill(place, span, view.tree);
     this.state(view, place, line);
     if (fresh || this.drawn !== view.window.changes) this.draw(span, view.window);

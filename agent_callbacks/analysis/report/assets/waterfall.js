@@ -2,6 +2,8 @@
 
 const OVERSCAN = 8; // lines drawn beyond either edge, so that a flick shows no gap
 const MOST_PRINTED = 500; // lines on paper
+const LABEL = 44; // pixels that the label of a moment takes; one at the edge would lose its unit
+const SETTLED = 200; // milliseconds without a change after which the elements are put in order
 const ZOOM = 0.5;
 
 class Waterfall {
@@ -50,6 +52,7 @@ class Waterfall {
   close() {
     this.abort.abort();
     this.resized.disconnect();
+    clearTimeout(this.settling);
   }
 
   measure() {
@@ -83,6 +86,15 @@ class Waterfall {
     const line = this.tree.lineOf.get(this.active);
     if (line !== undefined && line >= first && line < last) this.element.setAttribute("aria-activedescendant", `row-${this.active}`);
     else this.element.removeAttribute("aria-activedescendant");
+    clearTimeout(this.settling);
+    this.settling = setTimeout(() => this.order(), SETTLED);
+  }
+
+  // Rows that are used again stand anywhere among the elements; who is read to, and paper, gets them from the top.
+  order() {
+    const rows = this.pool.filter((row) => row.used).sort((one, other) => one.line - other.line).map((row) => row.element);
+    const follows = (row, at) => at === 0 || rows[at - 1].compareDocumentPosition(row) & Node.DOCUMENT_POSITION_FOLLOWING;
+    if (!rows.every(follows)) this.body.append(...rows);
   }
 
   // Paper does not scroll: it gets all lines, in their order.
@@ -91,6 +103,7 @@ class Waterfall {
     if (left > 0) this.element.dataset.left = `and ${counted(left, "more line")}, on the screen only`;
     else delete this.element.dataset.left;
     this.drawLines(0, Math.min(this.tree.lines.length, MOST_PRINTED));
+    this.order();
   }
 
   drawLines(first, last) {
@@ -125,7 +138,8 @@ class Waterfall {
       element.style.left = `${this.window.place(moment) * 100}%`;
       return element;
     };
-    this.axis.replaceChildren(...ticks.map((moment) => at(make("span.tick", {}, this.window.label(moment)), moment)));
+    const told = (moment) => ((1 - this.window.place(moment)) * this.axis.clientWidth < LABEL ? "" : this.window.label(moment));
+    this.axis.replaceChildren(...ticks.map((moment) => at(make("span.tick", {}, told(moment)), moment)));
     this.grid.replaceChildren(...ticks.map((moment) => at(make("i"), moment)));
     this.hears.window(this.window);
   }
