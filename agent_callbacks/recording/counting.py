@@ -86,7 +86,7 @@ class Count:
             if weight is None or weight.counter is not counter:
                 weight = fragment.weight = weighed(pieces(self._messages.shape(message, fragment)), counter)
             weights.append(weight)
-        tools = _tool_weight(call.tools, counter, self._messages) if call.tools else None
+        tools = _tool_weight(call, counter, self._messages) if call.tools else None
         return _composed(call, weights, tools, exact=counter.exact, assumed=assumed)
 
     def take(self) -> Composition:
@@ -106,7 +106,7 @@ class Count:
         _, assumed = counter_of(call.model)
         tools: ToolWeight | None = None
         if call.tools:
-            sent = _serialized(call.tools)
+            sent = call.tools_sent
             if sent is None:
                 sent = json_schemas([self._messages.definition(tool) for tool in call.tools]).encode()
             size = estimate(len(sent))
@@ -121,22 +121,15 @@ def _composed(
     return composed(weights, tools, forms, exact=exact, assumed=assumed)
 
 
-def _serialized(tools: tuple[object, ...]) -> bytes | None:
-    """Return *tools* as JSON; None where they are objects, of which the definitions are sent."""
-    try:
-        return orjson.dumps(tools)
-    except TypeError:
-        return None
-
-
-def _tool_weight(tools: tuple[object, ...], counter: Counter, messages: MessageCache) -> ToolWeight:
-    """Return what *tools* are in tokens; a run sends the same ones with each of its calls."""
-    sent = _serialized(tools)
+def _tool_weight(call: ModelCall, counter: Counter, messages: MessageCache) -> ToolWeight:
+    """Return what the tools of *call* are in tokens; a run sends the same ones with each of its calls."""
+    sent = call.tools_sent
     if sent is None:
-        definitions = [messages.definition(tool) for tool in tools]
+        definitions = [messages.definition(tool) for tool in call.tools]
         return _weighed_tools(definitions, definitions, counter)
     found = _tool_weights.get((counter, sent))
     if found is None:
+        tools = orjson.loads(sent)  # the call's own may have been changed since
         found = _weighed_tools(tools, [messages.definition(tool) for tool in tools], counter)
         if len(_tool_weights) >= _MAX_TOOL_SETS:
             _tool_weights.clear()
