@@ -467,6 +467,7 @@ class TestLoading:
         """What is asked for in the middle of a run has to wait for its end; until then tokens are estimated."""
         monkeypatch.setattr(counting, "_IDLE_SECONDS", (0.001, 0.002))
         true, waiting = encoder.load, threading.Event()
+        encoding()  # the provider's own, before loading is watched
 
         def load(name: str, pause: Any) -> Any:
             waiting.set()

@@ -108,7 +108,7 @@ class TestAnswers:
         run = only(load(support())[0])
         text = plain(run.answers[0].text)
         assert (
-            "Call 2 of llm.chat: 1,920 tokens in, 98 out, 61 % of all tokens. Prices are not known.",
+            "Step 2 of support: 1,920 tokens in, 98 out, 61 % of all tokens. Prices are not known.",
             None,
         ) == (text, run.cost)
 
