@@ -26,7 +26,7 @@ from agent_callbacks.tokens.counter import Counter
 from agent_callbacks.tokens.encoder import DEFAULT_ENCODING, encoding_of
 from agent_callbacks.tokens.estimate import estimate
 from agent_callbacks.tokens.message import bucket_of, pieces
-from agent_callbacks.tokens.wire import formats, json_schemas, typescript
+from agent_callbacks.tokens.wire import formats, json_schemas, listed, typescript
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -110,7 +110,7 @@ class Count:
             if sent is None:
                 sent = json_schemas([self._messages.definition(tool) for tool in call.tools]).encode()
             size = estimate(len(sent))
-            tools = ToolWeight(size, size, size)
+            tools = ToolWeight(size, size, size, size)
         return _composed(call, weights, tools, exact=False, assumed=assumed)
 
 
@@ -138,10 +138,12 @@ def _tool_weight(call: ModelCall, counter: Counter, messages: MessageCache) -> T
 
 
 def _weighed_tools(sent: Sequence[object], definitions: Sequence[Mapping[str, object]], counter: Counter) -> ToolWeight:
+    texts, around = listed(definitions, counter.encoding)
     return ToolWeight(
         counter.count(json_schemas(sent)),
         counter.count(json_schemas(sent, spaced=True)),
         counter.count(typescript(definitions)),
+        sum(map(counter.count, texts)) + around,
     )
 
 

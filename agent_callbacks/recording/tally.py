@@ -51,9 +51,9 @@ def counted(
 def stream_times(stream: Stream, start_ns: int, usage: Usage | None) -> Attributes:
     """Return when a streamed answer came, in seconds.
 
-    ``time_to_first_chunk`` runs from the start of the model call to its first chunk of any kind, reasoning included;
-    ``time_to_first_content`` to the first text or tool-call argument; ``time_per_output_token`` is the time from first
-    to last chunk over the tokens seen in it after the first, without reasoning that was not streamed.
+    ``time_to_first_chunk`` runs from the start of the model call to its first chunk with anything in it, reasoning
+    included; ``time_to_first_content`` to the first text or tool-call argument; ``time_per_output_token`` is the time
+    from first to last chunk over the tokens seen in it after the first, without reasoning that was not streamed.
     """
     found: Attributes = {
         keys.REQUEST_STREAM: True,

@@ -42,6 +42,7 @@ class ToolWeight(NamedTuple):
     json: int
     spaced: int
     typescript: int
+    listed: int
 
 
 class Split(NamedTuple):

@@ -1,9 +1,10 @@
 """How providers put tools and messages into tokens: a table, and OpenAI's form of a tool's definition. Pure.
 
-No provider publishes its format. OpenAI's message headers are from its cookbook ("How to count tokens with tiktoken":
-3 tokens a message, 1 for the role, 1 beside a name, 3 to prime the reply); its models read tools as TypeScript types
-in a namespace, and their counts agree with that. Anthropic documents the size of the instructions it adds when there
-are tools ("Tool use": 346 tokens for current models). The rest sends the definitions as JSON.
+No provider publishes its format. OpenAI's cookbook ("How to count tokens with tiktoken") counts 3 tokens a message, 1
+for the role, 1 beside a name, 3 to prime the reply, and for tools so many around each function, field and choice; its
+models read tools as TypeScript types in a namespace, and their counts agree with that, too. Anthropic documents the
+size of the instructions it adds when there are tools ("Tool use": 346 tokens for current models). The rest sends the
+definitions as JSON.
 """
 
 from __future__ import annotations
@@ -13,28 +14,28 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeGuard, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["Format", "formats", "json_schemas", "typescript"]
+__all__ = ["Format", "formats", "json_schemas", "listed", "typescript"]
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
     """Tokens a provider adds to the text: ``header`` for each message, for a name and to prime the reply.
 
-    ``with_tools`` is what it adds when there are tools, ``tools`` the form their definitions take: TypeScript, JSON, or
-    JSON with a blank after each comma and colon.
+    ``with_tools`` is what it adds when there are tools, ``tools`` the form their definitions take: TypeScript, the list
+    of OpenAI's cookbook, JSON, or JSON with a blank after each comma and colon.
     """
 
     header: tuple[int, int, int]
     with_tools: int
-    tools: Literal["typescript", "json", "spaced"]
+    tools: Literal["typescript", "listed", "json", "spaced"]
 
 
 _HEADER: Final = (4, 1, 3)
 _BARE: Final = (0, 0, 0)
 # What counts as OpenAI does, what counts headers but sends JSON, and what counts the text alone.
-_TYPESCRIPT: Final = (Format(_HEADER, 0, "typescript"),)
+_TYPESCRIPT: Final = (Format(_HEADER, 0, "typescript"), Format(_HEADER, 0, "listed"))
 _JSON: Final = (Format(_HEADER, 0, "json"), Format(_HEADER, 0, "spaced"))
 _ALONE: Final = (Format(_BARE, 0, "json"), Format(_BARE, 0, "spaced"), Format(_BARE, 0, "typescript"))
 _ANTHROPIC: Final = (Format((4, 0, 3), 346, "json"), *_JSON, *_ALONE)
@@ -61,6 +62,38 @@ def json_schemas(tools: Iterable[object], *, spaced: bool = False) -> str:
     """Return tool definitions as JSON, as they are sent: compact, or with a blank after each comma and colon."""
     separators = (", ", ": ") if spaced else (",", ":")
     return json.dumps(list(tools), ensure_ascii=False, separators=separators, default=str)
+
+
+_AROUND_FUNCTION: Final[Mapping[str, int]] = {"cl100k_base": 10}
+_AROUND_NEWER_FUNCTION: Final = 7
+_AROUND_FIELDS, _AROUND_FIELD, _AROUND_CHOICES, _AROUND_CHOICE, _AROUND_ALL = 3, 3, -3, 3, 12
+
+
+def listed(definitions: Sequence[Mapping[str, object]], encoding: str) -> tuple[list[str], int]:
+    """Return the texts that OpenAI's cookbook counts of tools in the conventions' shape, and the tokens around them.
+
+    Args:
+        definitions: The tools.
+        encoding: tiktoken's name of the model's encoding.
+    """
+    texts: list[str] = []
+    around = _AROUND_ALL
+    for tool in definitions:
+        texts.append(f"{tool.get('name', '')}:{_undotted(tool.get('description'))}")
+        fields = _shape(_shape(tool.get("parameters")).get("properties"))
+        around += _AROUND_FUNCTION.get(encoding, _AROUND_NEWER_FUNCTION) + (_AROUND_FIELDS if fields else 0)
+        for name, value in fields.items():
+            field = _shape(value)
+            texts.append(f"{name}:{field.get('type', '')}:{_undotted(field.get('description'))}")
+            around += _AROUND_FIELD
+            if _is_list(choices := field.get("enum")):
+                texts += map(str, choices)
+                around += _AROUND_CHOICES + _AROUND_CHOICE * len(choices)
+    return texts, around
+
+
+def _undotted(text: object) -> str:
+    return text.removesuffix(".") if isinstance(text, str) else ""
 
 
 _TYPES: Final[Mapping[str, str]] = {"integer": "number", "null": "null", "number": "number", "boolean": "boolean"}

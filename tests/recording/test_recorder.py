@@ -101,6 +101,31 @@ def test_a_run_in_which_nothing_happens_is_abandoned(spans: Spans) -> None:
     recorder.end("new", RunResult())
 
 
+@pytest.mark.parametrize(
+    ("kinds", "first", "content"),
+    [
+        (("nothing", "content", "content"), 1, 1),
+        (("nothing", "reasoning", "content"), 1, 2),
+        (("content", "nothing", "reasoning"), 0, 0),
+        (("nothing", "nothing", "nothing"), 0, None),
+    ],
+)
+def test_a_stream_begins_with_its_first_chunk_that_is_not_empty(
+    recorder: Recorder, spans: Spans, monkeypatch: pytest.MonkeyPatch,
+    kinds: tuple[Any, ...], first: int, content: int | None,
+) -> None:  # fmt: skip
+    """A server may send the role long before the model has begun; where nothing else comes, the first chunk is it."""
+    begun = time.time_ns()
+    recorder.start("llm", None, ModelCall(), begun)
+    for place, kind in enumerate(kinds):
+        monkeypatch.setattr(time, "time_ns", lambda place=place: begun + (place + 1) * 10**9)
+        recorder.chunk("llm", None, lambda _, kind=kind: kind)
+    recorder.end("llm", ModelResult())
+    found = spans.attributes("llm.chat")
+    assert (first + 1, 2 - first) == (found[keys.TIME_TO_FIRST_CHUNK], found[keys.GENERATION_DURATION])
+    assert (None if content is None else content + 1) == found.get(keys.TIME_TO_FIRST_CONTENT)
+
+
 def test_all_that_is_open_is_abandoned_once(recorder: Recorder, spans: Spans) -> None:
     """What closes with its run is not closed again, and not counted again."""
     recorder.start("run", None, AgentRun(("support",)))

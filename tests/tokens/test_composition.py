@@ -6,11 +6,12 @@ import json
 
 import pytest
 
+from agent_callbacks.tokens import encoder
 from agent_callbacks.tokens.buckets import Buckets
 from agent_callbacks.tokens.composition import Composition, ToolWeight, composed, roughly, weighed
 from agent_callbacks.tokens.counter import Counter
 from agent_callbacks.tokens.message import HISTORY, OTHER, SYSTEM_PROMPT, TOOL_OUTPUTS, TOOL_SCHEMAS, pieces
-from agent_callbacks.tokens.wire import formats, json_schemas, typescript
+from agent_callbacks.tokens.wire import formats, json_schemas, listed, typescript
 
 
 class Words:
@@ -23,7 +24,7 @@ class Words:
 
 WORDS = Counter("words", Words())
 OPENAI = formats("openai", known=True)
-BARE = OPENAI[3:4]
+BARE = [form for form in OPENAI if not any(form.header)][:1]
 
 
 def text(role: str, content: str, **more: object) -> dict[str, object]:
@@ -225,6 +226,30 @@ type stop = () => any;
 
 } // namespace functions""" == typescript(TOOLS)
 
+    @pytest.mark.parametrize(("encoding", "reported"), [("o200k_base", 101), ("cl100k_base", 105)])
+    def test_listed(self, encoding, reported):
+        """The example of OpenAI's cookbook comes to what its API reports for it."""
+        unit = {"type": "string", "description": "The unit of temperature to return", "enum": ["celsius", "fahrenheit"]}
+        place = {"type": "string", "description": "The city and state, e.g. San Francisco, CA"}
+        tool = {
+            "name": "get_current_weather",
+            "description": "Get the current weather in a given location",
+            "parameters": {"type": "object", "properties": {"location": place, "unit": unit}, "required": ["location"]},
+        }
+        said = (
+            "You are a helpful assistant that can answer to questions about the weather.",
+            "What's the weather like in San Francisco?",
+        )
+        counter = Counter(encoding, encoder.load(encoding))
+        texts, around = listed([tool], encoding)
+        message, _, priming = OPENAI[0].header
+
+        assert reported == sum(map(counter.count, (*texts, *said))) + around + 2 * message + priming
+
+    def test_listed_without_fields(self):
+        """A tool without fields has nothing around them, and one without a description none."""
+        assert (["stop:"], 12 + 7) == listed([TOOLS[1]], "o200k_base")
+
     def test_endless(self):
         """A definition that holds itself ends."""
         schema: dict[str, object] = {"type": "array"}
@@ -262,7 +287,7 @@ class TestSplit:
     def test_best_format(self, reported, tool_schemas):
         """Of the forms a provider may use, the one that explains its report holds."""
         message = text("user", "hello there")
-        found = sent(message, message and text("system", ""), tools=ToolWeight(30, 40, 20), forms=OPENAI)
+        found = sent(message, message and text("system", ""), tools=ToolWeight(30, 40, 20, 25), forms=OPENAI)
 
         assert tool_schemas == found.split(reported, None).buckets.tool_schemas
 
@@ -279,7 +304,7 @@ class TestSplit:
 
     def test_cached(self):
         """What came from a cache is allotted as it is sent: tools, instructions, messages."""
-        found = sent(text("system", "a b c"), text("user", "d e"), tools=ToolWeight(4, 4, 4))
+        found = sent(text("system", "a b c"), text("user", "d e"), tools=ToolWeight(4, 4, 4, 4))
 
         assert Buckets(3, 4, 1) == found.split(9, 8).cached
         assert Buckets() == found.split(9, 0).cached
