@@ -79,7 +79,5 @@ class _Commands(click.Group):
     epilog="Example: agent-callbacks show last",
 )
 @click.version_option(__version__, prog_name="agent-callbacks")
-@click.option("--no-pager", is_flag=True, help="Print long views as they are; so does an empty PAGER.")
-def root(*, no_pager: bool) -> None:
+def root() -> None:
     """Look at the traces your agents left in the local store, and hold span names to the convention."""
-    del no_pager  # read where something is printed

@@ -93,19 +93,12 @@ def echo(text: str) -> None:
 
 
 def page(text: str) -> None:
-    """Print *text*; what is longer than the terminal goes through the user's pager, so that its head is seen first.
-
-    As with git: ``PAGER`` names it (default: less), nothing or ``cat`` in its place is none, as is ``--no-pager``.
-    """
+    """Print *text*; what is longer than the terminal goes through the pager that ``PAGER`` names, if it names one."""
     fits = text.count("\n") + 2 < shutil.get_terminal_size().lines  # and the next prompt
-    if fits or not is_terminal() or os.environ.get("PAGER") == "" or _no_pager():
+    if fits or not is_terminal() or not os.environ.get("PAGER"):
         echo(text)
     else:
         click.echo_via_pager(text)
-
-
-def _no_pager() -> bool:
-    return bool(click.get_current_context().find_root().params["no_pager"])
 
 
 def echo_json(document: Mapping[str, Any]) -> None:

@@ -482,17 +482,17 @@ class TestCost:
 
 
 def test_long_views_are_paged(file, monkeypatch):
-    """On a terminal a view that is longer than it goes to the pager; not where it fits, or where none is wanted."""
+    """On a terminal a view longer than it goes to the user's pager; not where it fits, or where there is none."""
     paged: list[str] = []
     monkeypatch.setattr(terminal, "is_terminal", lambda: True)
     monkeypatch.setattr(click, "echo_via_pager", paged.append)
     monkeypatch.setenv("LINES", "12")
     monkeypatch.setenv("TERM", "dumb")
-    monkeypatch.delenv("PAGER", raising=False)
+    monkeypatch.setenv("PAGER", "more")
     assert "" == run("show", file).output
     assert ["agent.run.support"] == [text.partition(" ")[0] for text in paged]
-    for arguments, more in ((["--no-pager"], {}), ([], {"PAGER": ""}), ([], {"LINES": "500"})):
-        assert paged == [run(*arguments, "show", file, env=more).output.removesuffix("\n")]
+    for more in ({"PAGER": ""}, {"PAGER": None}, {"LINES": "500"}):
+        assert paged == [run("show", file, env=more).output.removesuffix("\n")]
 
 
 class TestUsageNotSaid:
