@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from agent_callbacks.analysis.kinds import CALLS
-from agent_callbacks.analysis.phases import Component, first_chunk_ns
+from agent_callbacks.analysis.phases import Component, first_token_ns
 from agent_callbacks.convention import keys
 from agent_callbacks.convention.peers import peer_of
 
@@ -317,7 +317,7 @@ def _growing(shape: Shape, calls: Sequence[Span]) -> Iterator[Finding]:
     start, end = counted[0][1], fmean(given for _, given in late)
     if end < _GROWN_TOKENS or end < _GROWTH * start:
         return
-    waits = [first_chunk_ns(call) for call in (counted[0][0], counted[-1][0])]
+    waits = [first_token_ns(call) for call in (counted[0][0], counted[-1][0])]
     if waits[0] is not None and waits[1] is not None:
         before, after = waits[0] - counted[0][0].start_ns, waits[1] - counted[-1][0].start_ns
         scale = max(before, after)

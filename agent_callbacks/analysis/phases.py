@@ -21,9 +21,9 @@ class Component(StrEnum):
     REQUEST_SERIALIZATION = "request_serialization"
     """From the start of a model call to its first HTTP request: building and serializing it, getting a connection."""
     TIME_TO_FIRST_TOKEN = "time_to_first_token"  # noqa: S105 - no password
-    """From the request to the first chunk of a streamed answer."""
+    """From the request to the first token of a streamed answer."""
     OUTPUT_TOKENS = "output_tokens"
-    """From the first to the last chunk of a streamed answer."""
+    """From the first token to the last chunk of a streamed answer."""
     MODEL_ANSWER = "model_answer"
     """The answer of a call that was not streamed: first and further tokens cannot be told apart."""
     TOOL_DOWNSTREAM = "tool_downstream"
@@ -43,7 +43,8 @@ class Component(StrEnum):
 
 
 _MAX_SECONDS: Final = 1e9
-_FIRST_CHUNK: Final = (keys.TIME_TO_FIRST_CHUNK, keys.SERVER_TIME_TO_FIRST_TOKEN)
+_FIRST: Final = (keys.TIME_TO_FIRST_CHUNK, keys.SERVER_TIME_TO_FIRST_TOKEN)
+_FIRST_CONTENT: Final = (keys.TIME_TO_FIRST_CONTENT, *_FIRST)
 # Events of other instrumentations at the first token: OpenInference's, OpenLLMetry's (one a chunk).
 _FIRST_EVENTS: Final = frozenset({"First Token Stream Event", "llm.content.completion.chunk"})
 
@@ -59,11 +60,12 @@ def phases(call: Span, end_ns: int, requests: Sequence[tuple[int, int]]) -> list
     marks: list[tuple[int, Component]] = []
     if requests:
         marks.append((min(start for start, _ in requests), Component.REQUEST_SERIALIZATION))
-    first = first_chunk_ns(call)
+    first = first_token_ns(call)
     if first is not None:
-        generated = seconds_ns(call, keys.GENERATION_DURATION)
+        begun, generated = seconds_ns(call, keys.TIME_TO_FIRST_CHUNK), seconds_ns(call, keys.GENERATION_DURATION)
+        last = end_ns if generated is None else (first if begun is None else call.start_ns + begun) + generated
         marks.append((first, Component.TIME_TO_FIRST_TOKEN))
-        marks.append((end_ns if generated is None else first + generated, Component.OUTPUT_TOKENS))
+        marks.append((last, Component.OUTPUT_TOKENS))
     else:
         marks.append((max((end for _, end in requests), default=end_ns), Component.MODEL_ANSWER))
     marks.append((end_ns, Component.FRAMEWORK_OVERHEAD))
@@ -75,9 +77,12 @@ def phases(call: Span, end_ns: int, requests: Sequence[tuple[int, int]]) -> list
     return found
 
 
-def first_chunk_ns(call: Span) -> int | None:
-    """Return when the first chunk of a streamed answer came, nanoseconds of Unix time; None if it was not streamed."""
-    for key in _FIRST_CHUNK:
+def first_token_ns(call: Span) -> int | None:
+    """Return when the first token of a streamed answer came, nanoseconds of Unix time; None if it was not streamed.
+
+    A chunk before the content, of a model that did not reason, held none: some servers send the role alone at once.
+    """
+    for key in _FIRST if call.number(keys.USAGE_REASONING) else _FIRST_CONTENT:
         if (wait := seconds_ns(call, key)) is not None:
             return call.start_ns + wait
     return next((event.time_ns for event in call.events if event.name in _FIRST_EVENTS), None)

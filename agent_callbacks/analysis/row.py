@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from agent_callbacks.analysis import cells, kinds
+from agent_callbacks.analysis.phases import first_token_ns
 from agent_callbacks.analysis.tokens import usage_estimated
 from agent_callbacks.analysis.tree import branch
 from agent_callbacks.convention import keys
@@ -49,7 +49,7 @@ class Row:
     """One span as a line of the waterfall.
 
     ``parent`` is the place of its parent's row, -1 for a root. ``duration`` is seconds; ``begin``,
-    ``first_chunk`` and ``end`` are fractions of the trace's length from 0 to 1. ``cost`` is US dollars. ``waited`` is
+    ``first_token`` and ``end`` are fractions of the trace's length from 0 to 1. ``cost`` is US dollars. ``waited`` is
     for how many seconds the run waited for it or for something in it: None where it is beside the critical path, or no
     path is known. ``mark`` is the error's type, or what else became of it; ``failed_below`` counts the failures under
     it. All text is safe to print.
@@ -62,7 +62,7 @@ class Row:
     kind: Kind
     duration: float
     begin: float
-    first_chunk: float | None
+    first_token: float | None
     end: float
     input_tokens: int | None
     output_tokens: int | None
@@ -168,9 +168,7 @@ def _row(
 ) -> Row:
     kind = kind_of(span)
     begin, end = ((at - start_ns) / whole for at in (span.start_ns, max(span.start_ns, span.end_ns)))
-    first_chunk = span.number(keys.TIME_TO_FIRST_CHUNK)
-    if first_chunk is not None and not math.isfinite(first_chunk):
-        first_chunk = None
+    first = first_token_ns(span)
     failed, mark = fate
     return Row(
         depth=len(path),
@@ -180,7 +178,7 @@ def _row(
         kind=kind,
         duration=span.duration,
         begin=begin,
-        first_chunk=None if first_chunk is None else min(end, begin + first_chunk * 1e9 / whole),
+        first_token=None if first is None else min(end, (first - start_ns) / whole),
         end=end,
         input_tokens=_number(span, _INPUT_KEYS.get(kind, ())),
         output_tokens=_number(span, _OUTPUT_KEYS.get(kind, ())),

@@ -146,7 +146,7 @@ def _timeline(drawn: Sequence[Row], least: int, paint: Paint) -> Iterator[Column
         )
     yield Column(
         _LEGEND if known else "",
-        lambda at, room: paint(stretch(drawn[at].begin, drawn[at].first_chunk, drawn[at].end, room),
+        lambda at, room: paint(stretch(drawn[at].begin, drawn[at].first_token, drawn[at].end, room),
                                _bar_style(drawn[at])),
         MAX_WIDTH, least, grows=True, gap=0 if known else 2,
     )  # fmt: skip

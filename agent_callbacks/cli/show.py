@@ -34,7 +34,7 @@ def show(
 ) -> None:
     """Show one trace: the last, the one whose id begins with TRACE_ID (four characters or more), or one in a FILE.
 
-    The bars say when: thin until a model's first chunk, faint beside the critical path. What a FILE (or standard input)
+    The bars say when: thin until a model's first token, faint beside the critical path. What a FILE (or standard input)
     holds is sanitized first. Its letter says what a span is: A agent run, S step, M model call, E embedding, T tool,
     R retriever, C chain, N node.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from agent_callbacks.langchain.content import content_chars, message_chars, tool_calls
 from agent_callbacks.reading.finish import finish_reason
@@ -14,8 +14,6 @@ from agent_callbacks.recording.values import ModelResult, RequestedTool, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-    from agent_callbacks.recording.values import ChunkKind
 
 __all__ = ["completion", "first_chunk_kind", "model_result"]
 
@@ -194,28 +192,18 @@ def _once(said: str) -> str:
 
 _CONTENT_DELTAS: Final[Mapping[str, str]] = {"text-delta": "text", "tool-call-delta": "args", "data-delta": "data"}
 _CONTENT_FIELDS: Final = ("text", "args", "name", "base64")
-_REASONING_FIELDS: Final = ("reasoning", "thinking", "summary", "data")
 
 
-def first_chunk_kind(chunk: object) -> ChunkKind:
-    """Return whether a streamed chunk carries text or a tool call, only reasoning, or neither: a role, ids, counts.
+def first_chunk_kind(chunk: object) -> Literal["content", "other"]:
+    """Return whether a streamed chunk carries text or a tool call, or only reasoning, ids, counts or nothing.
 
     Args:
         chunk: The ``chunk`` of ``on_llm_new_token``, the event of ``on_stream_event``, or a bare token.
     """
-    event = mapping(chunk)
-    if text(chunk) or text(getattr(chunk, "text", None)) or _event_speaks(event):
+    if text(chunk) or text(getattr(chunk, "text", None)) or _event_speaks(mapping(chunk)):
         return "content"
-    message = getattr(chunk, "message", chunk)
-    if any(map(_speaks, map(mapping, sequence(getattr(message, "tool_call_chunks", None))))):
-        return "content"
-    delta = mapping(event.get("delta"))
-    blocks = (
-        delta, mapping(delta.get("fields")), mapping(event.get("content")),
-        *map(mapping, sequence(getattr(message, "content", None))),
-    )  # fmt: skip
-    aside = mapping(getattr(message, "additional_kwargs", None))
-    return "reasoning" if aside.get("reasoning_content") or any(map(_reasons, blocks)) else "nothing"
+    calls = sequence(getattr(getattr(chunk, "message", chunk), "tool_call_chunks", None))
+    return "content" if any(map(_speaks, map(mapping, calls))) else "other"
 
 
 def _event_speaks(event: Loose) -> bool:
@@ -229,7 +217,3 @@ def _event_speaks(event: Loose) -> bool:
 
 def _speaks(block: Loose) -> bool:
     return block.get("type") != "reasoning" and any(block.get(key) for key in _CONTENT_FIELDS)
-
-
-def _reasons(block: Loose) -> bool:
-    return any(block.get(key) for key in _REASONING_FIELDS)

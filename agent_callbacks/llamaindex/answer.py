@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 from agent_callbacks.llamaindex.message import message_chars, requested_tools
 from agent_callbacks.reading.finish import finish_reason
@@ -14,7 +14,7 @@ from agent_callbacks.recording.values import ModelResult, RequestedTool
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from agent_callbacks.recording.values import ChunkKind, Usage
+    from agent_callbacks.recording.values import Usage
 
 __all__ = ["first_chunk_kind", "model_result"]
 
@@ -62,14 +62,12 @@ def model_result(response: object, before: object = None) -> ModelResult:
     )
 
 
-def first_chunk_kind(chunk: object) -> ChunkKind:
-    """Return whether a streamed response carries text or a tool call, only reasoning, or neither: a role, counts."""
+def first_chunk_kind(chunk: object) -> Literal["content", "other"]:
+    """Return whether a streamed response carries text or a tool call, or only reasoning, ids, counts or nothing."""
     if text(member(chunk, "delta")):
         return "content"
     message = member(chunk, "message")
-    if message is not None and requested_tools(message):
-        return "content"
-    return "reasoning" if text(mapping(member(chunk, "additional_kwargs")).get("thinking_delta")) else "nothing"
+    return "content" if message is not None and requested_tools(message) else "other"
 
 
 def _raw(response: object) -> Loose:

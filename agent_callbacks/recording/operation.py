@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from agent_callbacks.recording.messages import Fragment
     from agent_callbacks.recording.process import Search
     from agent_callbacks.recording.recorder import Recorder
-    from agent_callbacks.recording.values import ChunkKind, Key, Outcome, Start
+    from agent_callbacks.recording.values import Key, Outcome, Start
 
 
 class Step:
@@ -103,13 +103,9 @@ class AgentScope:
 
 
 class Stream:
-    """The clock and counter of a streamed answer, in nanoseconds of Unix time, and its two ``latest`` chunks.
+    """The clock and counter of a streamed answer, in nanoseconds of Unix time, and its two ``latest`` chunks."""
 
-    ``first_ns`` is when the first chunk with something in it came: servers may send one with a role alone before the
-    model has begun. Where no chunk has, it is when the first one came.
-    """
-
-    __slots__ = ("_begun", "chunks", "first_content_ns", "first_ns", "last_ns", "latest")
+    __slots__ = ("chunks", "first_content_ns", "first_ns", "last_ns", "latest")
 
     def __init__(self, now: int) -> None:
         """Begin with the first chunk, seen at *now*."""
@@ -118,17 +114,6 @@ class Stream:
         self.last_ns = now
         self.first_content_ns: int | None = None
         self.latest: tuple[object, object] = (None, None)
-        self._begun = False
-
-    def came(self, kind: ChunkKind, now: int) -> None:
-        """Note a chunk of *kind*, seen at *now*, while there was no content yet."""
-        if kind == "nothing":
-            return
-        if not self._begun:
-            self._begun = True
-            self.first_ns = now
-        if kind == "content":
-            self.first_content_ns = now
 
 
 class Operation:

@@ -22,7 +22,6 @@ from agent_callbacks.recording.operation import Operation, Stream
 from agent_callbacks.recording.steps import model_failed
 from agent_callbacks.recording.values import (
     Asked,
-    ChunkKind,
     Fact,
     Happened,
     Interrupted,
@@ -62,7 +61,7 @@ class Recorder(Opening):
 
     # --- on the way ----------------------------------------------------------------------------------------------
 
-    def chunk(self, key: Key | None, chunk: object, kind_of: Callable[[object], ChunkKind]) -> None:
+    def chunk(self, key: Key | None, chunk: object, kind_of: Callable[[object], str]) -> None:
         """Note one chunk of a streamed answer: a clock and a counter, and a look at it until there was content."""
         operation = self._open.get(key)
         if operation is None or operation.recorder is not self:
@@ -74,8 +73,8 @@ class Recorder(Opening):
         stream.chunks += 1
         stream.last_ns = now
         stream.latest = chunk, stream.latest[0]
-        if stream.first_content_ns is None:
-            stream.came(kind_of(chunk), now)
+        if stream.first_content_ns is None and kind_of(chunk) == "content":
+            stream.first_content_ns = now
 
     def latest_chunks(self, key: Key | None) -> tuple[object, ...]:
         """Return the last two chunks of a streamed answer, the latest first; none where nothing was streamed."""

@@ -51,9 +51,10 @@ def counted(
 def stream_times(stream: Stream, start_ns: int, usage: Usage | None) -> Attributes:
     """Return when a streamed answer came, in seconds.
 
-    ``time_to_first_chunk`` runs from the start of the model call to its first chunk with anything in it, reasoning
-    included; ``time_to_first_content`` to the first text or tool-call argument; ``time_per_output_token`` is the time
-    from first to last chunk over the tokens seen in it after the first, without reasoning that was not streamed.
+    ``time_to_first_chunk`` runs from the start of the model call to its first chunk of any kind, reasoning included;
+    ``time_to_first_content`` to the first text or tool-call argument; ``time_per_output_token`` is the time from first
+    to last chunk over the tokens seen in it after the first, without reasoning that was not streamed. A chunk before
+    the content of a model that did not reason held no token: some servers send the role alone at once.
     """
     found: Attributes = {
         keys.REQUEST_STREAM: True,
@@ -64,10 +65,11 @@ def stream_times(stream: Stream, start_ns: int, usage: Usage | None) -> Attribut
     if stream.first_content_ns is not None:
         found[keys.TIME_TO_FIRST_CONTENT] = max(0, stream.first_content_ns - start_ns) / _NS
     if usage is not None and usage.output is not None:
+        first_ns = stream.first_ns if usage.reasoning else stream.first_content_ns or stream.first_ns
         reasoning_streamed = stream.first_content_ns is None or stream.first_content_ns > stream.first_ns
         hidden = 0 if reasoning_streamed else usage.reasoning or 0
         if (seen := usage.output - hidden - 1) > 0:
-            found[keys.TIME_PER_OUTPUT_TOKEN] = max(0, stream.last_ns - stream.first_ns) / _NS / seen
+            found[keys.TIME_PER_OUTPUT_TOKEN] = max(0, stream.last_ns - first_ns) / _NS / seen
     return found
 
 

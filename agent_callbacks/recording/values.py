@@ -26,7 +26,6 @@ def frozen(cls: type[_T]) -> type[_T]:
 
 Key: TypeAlias = Hashable
 Framework: TypeAlias = Literal["langchain", "llama_index", "manual"]
-ChunkKind: TypeAlias = Literal["content", "reasoning", "nothing"]
 Outcome: TypeAlias = Literal["success", "failure", "interrupted", "cancelled", "abandoned"]
 
 

@@ -121,6 +121,20 @@ def test_first_token_and_pace() -> None:
     assert "inside time to first token" in report.blind_spots[0].text
 
 
+@pytest.mark.parametrize(("reasoning", "first", "output"), [(None, 0.3, 0.7), (0, 0.3, 0.7), (40, 0.1, 0.9)])
+def test_a_chunk_that_held_nothing_is_no_token(reasoning: int | None, first: float, output: float) -> None:
+    """A server may send the role long before the model has begun; what a model that reasons sends first is a token."""
+    run = Run()
+    with run.span("llm.chat", "CLIENT") as attributes:
+        run.wait(1.0)
+        attributes["gen_ai.response.time_to_first_chunk"] = 0.1
+        attributes["agent_callbacks.llm.time_to_first_content"] = 0.3
+        attributes["agent_callbacks.llm.generation_duration"] = 0.9
+        if reasoning is not None:
+            attributes["gen_ai.usage.reasoning.output_tokens"] = reasoning
+    assert {"time_to_first_token": first, "output_tokens": output} == pytest.approx(seconds(latency_report(run.trace)))
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_random_runs_are_told_as_they_were(seed: int) -> None:
     """Every component of a simulated run is found within a hundredth of the run, and nothing is left unattributed."""
@@ -185,8 +199,9 @@ NAMES = (
     "chain.c", "node.n", "POST", "work",
 )  # fmt: skip
 ATTRIBUTES = (
-    "gen_ai.response.time_to_first_chunk", "agent_callbacks.llm.generation_duration",
-    "agent_callbacks.tool.downstream_duration", "agent_callbacks.tool.queue_duration",
+    "gen_ai.response.time_to_first_chunk", "agent_callbacks.llm.time_to_first_content",
+    "agent_callbacks.llm.generation_duration", "agent_callbacks.tool.downstream_duration",
+    "agent_callbacks.tool.queue_duration",
 )  # fmt: skip
 
 

@@ -206,7 +206,7 @@ class TestValues:
         run, step, model, *_ = rows(trace)
         assert [(row.kind, row.depth) for row in (run, step, model)] == [("A", 0), ("S", 1), ("M", 2)]
         assert (run.begin, run.end, run.duration) == (0, 1, 3.42)
-        assert (round(model.begin, 4), round(model.first_chunk, 4)) == (round(0.015 / 3.42, 4), round(0.415 / 3.42, 4))
+        assert (round(model.begin, 4), round(model.first_token, 4)) == (round(0.015 / 3.42, 4), round(0.415 / 3.42, 4))
         assert [(row.input_tokens, row.output_tokens) for row in (run, step, model)] == [
             (3120, 188),
             (1200, 90),
@@ -250,7 +250,7 @@ class TestValues:
     @pytest.mark.parametrize("wait", [float("nan"), float("inf")])
     def test_wait_that_is_no_number(self, wait):
         """A wait for the first chunk that is no number is none."""
-        assert rows(one(attributes={keys.TIME_TO_FIRST_CHUNK: wait}))[0].first_chunk is None
+        assert rows(one(attributes={keys.TIME_TO_FIRST_CHUNK: wait}))[0].first_token is None
 
     @settings(deadline=None)
     @given(

@@ -805,30 +805,23 @@ def _message(content: Any = "", **more: Any) -> ChatGenerationChunk:
             "content",
         ),
         ({"event": "content-block-start", "content": {"type": "tool_call_chunk", "name": "add"}}, "content"),
-        (
-            {"event": "content-block-delta", "delta": {"type": "block-delta", "fields": {"reasoning": "hm"}}},
-            "reasoning",
-        ),
-        ({"event": "content-block-start", "content": {"type": "reasoning", "reasoning": "hm"}}, "reasoning"),
-        ({"event": "content-block-start", "content": {"type": "reasoning", "reasoning": ""}}, "nothing"),
-        (_message([{"type": "thinking", "thinking": "", "index": 0}]), "nothing"),
-        (_message(), "nothing"),
-        (_message([{"type": "thinking", "thinking": "hm", "index": 0}]), "reasoning"),
-        (_message([{"type": "reasoning", "reasoning": "hm"}]), "reasoning"),
-        (_message(additional_kwargs={"reasoning_content": "hm"}), "reasoning"),
-        (_message(tool_call_chunks=[{"name": None, "args": "", "id": None, "index": 0}]), "nothing"),
-        (GenerationChunk(text=""), "nothing"),
-        ("", "nothing"),
-        (None, "nothing"),
-        (MagicMock(), "nothing"),
-        ({"event": "message-start", "id": "m"}, "nothing"),
-        ({"event": "content-block-start", "content": {"type": "text", "text": ""}}, "nothing"),
-        ({"event": "content-block-delta", "delta": {"type": "reasoning-delta", "reasoning": "hm"}}, "reasoning"),
-        ({"event": "message-finish", "usage": {"input_tokens": 1}}, "nothing"),
+        (_message(), "other"),
+        (_message([{"type": "thinking", "thinking": "hm", "index": 0}]), "other"),
+        (_message([{"type": "reasoning", "reasoning": "hm"}]), "other"),
+        (_message(additional_kwargs={"reasoning_content": "hm"}), "other"),
+        (_message(tool_call_chunks=[{"name": None, "args": "", "id": None, "index": 0}]), "other"),
+        (GenerationChunk(text=""), "other"),
+        ("", "other"),
+        (None, "other"),
+        (MagicMock(), "other"),
+        ({"event": "message-start", "id": "m"}, "other"),
+        ({"event": "content-block-start", "content": {"type": "text", "text": ""}}, "other"),
+        ({"event": "content-block-delta", "delta": {"type": "reasoning-delta", "reasoning": "hm"}}, "other"),
+        ({"event": "message-finish", "usage": {"input_tokens": 1}}, "other"),
     ],
 )
 def test_first_chunk_kind(chunk, expected):
-    """Text and tool calls are content; empty chunks, counts and the frame of a message are nothing at all."""
+    """Text and tool calls are content; reasoning, empty chunks, counts and the frame of a message are not."""
     assert expected == extract.first_chunk_kind(chunk)
 
 
@@ -982,7 +975,7 @@ def test_no_value_makes_extraction_raise(odd, other):
     assert isinstance(extract.message_parts({"role": "user", "content": odd, "tool_calls": other})["parts"], list)
     assert extract.message_chars({"content": odd}) >= 0
     assert isinstance(extract.completion({"text": odd})["parts"], list)
-    assert extract.first_chunk_kind(odd) in {"content", "reasoning", "nothing"}
+    assert extract.first_chunk_kind(odd) in {"content", "other"}
     assert isinstance(extract.tool_result(odd), ToolResult)
     assert isinstance(extract.retrieval_result(odd).documents, tuple)
     assert isinstance(extract.request(odd, other), Request)

@@ -305,14 +305,13 @@ def test_a_completion_is_read() -> None:
     ("chunk", "expected"),
     [
         (ChatResponse(message=ChatMessage(""), delta="x"), "content"),
-        (ChatResponse(message=ChatMessage(""), delta=""), "nothing"),
-        (ChatResponse(message=ChatMessage(""), delta="", additional_kwargs={"thinking_delta": "hm"}), "reasoning"),
+        (ChatResponse(message=ChatMessage(""), delta=""), "other"),
         (ChatResponse(message=ChatMessage("", additional_kwargs={"tool_calls": [CALLS[0]]})), "content"),
-        (CompletionResponse(text="", delta=None), "nothing"),
+        (CompletionResponse(text="", delta=None), "other"),
     ],
 )
 def test_first_content(chunk: Any, expected: str) -> None:
-    """Text and tool calls are content; an empty first chunk is nothing at all."""
+    """Text and tool calls are content; an empty first chunk is not."""
     assert expected == first_chunk_kind(chunk)
 
 

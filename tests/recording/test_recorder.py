@@ -102,28 +102,29 @@ def test_a_run_in_which_nothing_happens_is_abandoned(spans: Spans) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kinds", "first", "content"),
+    ("kinds", "reasoning", "pace"),
     [
-        (("nothing", "content", "content"), 1, 1),
-        (("nothing", "reasoning", "content"), 1, 2),
-        (("content", "nothing", "reasoning"), 0, 0),
-        (("nothing", "nothing", "nothing"), 0, None),
+        (("other", "content", "content"), None, 1 / 10),
+        (("other", "content", "content"), 4, 2 / 10),
+        (("content", "content", "content"), 4, 2 / 6),
+        (("other", "other", "other"), None, 2 / 10),
     ],
 )
-def test_a_stream_begins_with_its_first_chunk_that_is_not_empty(
+def test_the_pace_of_an_answer(
     recorder: Recorder, spans: Spans, monkeypatch: pytest.MonkeyPatch,
-    kinds: tuple[Any, ...], first: int, content: int | None,
+    kinds: tuple[str, ...], reasoning: int | None, pace: float,
 ) -> None:  # fmt: skip
-    """A server may send the role long before the model has begun; where nothing else comes, the first chunk is it."""
+    """A second lies between two chunks; what comes before the content is a token only where the model reasons."""
     begun = time.time_ns()
     recorder.start("llm", None, ModelCall(), begun)
     for place, kind in enumerate(kinds):
         monkeypatch.setattr(time, "time_ns", lambda place=place: begun + (place + 1) * 10**9)
         recorder.chunk("llm", None, lambda _, kind=kind: kind)
-    recorder.end("llm", ModelResult())
+    recorder.end("llm", ModelResult(usage=Usage(5, 11, reasoning=reasoning)))
     found = spans.attributes("llm.chat")
-    assert (first + 1, 2 - first) == (found[keys.TIME_TO_FIRST_CHUNK], found[keys.GENERATION_DURATION])
-    assert (None if content is None else content + 1) == found.get(keys.TIME_TO_FIRST_CONTENT)
+    assert (1, 2, pace) == tuple(
+        found[key] for key in (keys.TIME_TO_FIRST_CHUNK, keys.GENERATION_DURATION, keys.TIME_PER_OUTPUT_TOKEN)
+    )
 
 
 def test_all_that_is_open_is_abandoned_once(recorder: Recorder, spans: Spans) -> None:

@@ -51,7 +51,7 @@ class Note:
 class SpanRow:
     """One line of the waterfall, depth first.
 
-    ``parent`` is the place of its parent's row, -1 for a root; ``begin``, ``first_chunk`` and ``end`` are seconds into
+    ``parent`` is the place of its parent's row, -1 for a root; ``begin``, ``first_token`` and ``end`` are seconds into
     the run, ``end`` None when it never ended; ``failed_below`` counts the failures under it; ``critical`` are the
     pieces of the critical path that are its own, as begin, end, begin, end.
     """
@@ -63,7 +63,7 @@ class SpanRow:
     kind: Kind
     begin: float
     end: float | None
-    first_chunk: float | None
+    first_token: float | None
     input_tokens: int | None
     output_tokens: int | None
     estimated: bool

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from agent_callbacks.analysis.phases import first_token_ns
 from agent_callbacks.analysis.report.model import Note, SpanRow
 from agent_callbacks.analysis.row import Row, rows
 from agent_callbacks.analysis.shown import shown, visible
-from agent_callbacks.convention import keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ def span_rows(
 def _row(span: Span, line: Row, start_ns: int, critical: Sequence[tuple[int, int]]) -> SpanRow:
     begin = _seconds(span.start_ns - start_ns)
     end = _seconds(max(span.start_ns, span.end_ns) - start_ns) if span.end_ns else None
-    first_chunk = span.attributes.get(keys.TIME_TO_FIRST_CHUNK)
+    first = first_token_ns(span)
     return SpanRow(
         span_id=visible(span.span_id),
         parent=line.parent,
@@ -51,7 +51,7 @@ def _row(span: Span, line: Row, start_ns: int, critical: Sequence[tuple[int, int
         kind=line.kind,
         begin=begin,
         end=end,
-        first_chunk=begin + first_chunk if isinstance(first_chunk, (int, float)) else None,
+        first_token=None if first is None else _seconds(first - start_ns),
         input_tokens=line.input_tokens,
         output_tokens=line.output_tokens,
         estimated=line.estimated,

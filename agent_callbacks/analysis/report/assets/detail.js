@@ -47,7 +47,7 @@ function numbers(span) {
     ["kind", KINDS[span.kind][1]],
     ["begins at", seconds(span.begin)],
     ["lasts", span.end === null ? "never ended" : seconds(span.end - span.begin)],
-    ["first chunk after", span.first_chunk === null ? null : seconds(span.first_chunk - span.begin)],
+    ["first token after", span.first_token === null ? null : seconds(span.first_token - span.begin)],
     ["tokens in", span.input_tokens === null ? null : tokens(span.input_tokens, span.estimated)],
     ["tokens out", span.output_tokens === null ? null : tokens(span.output_tokens, span.estimated)],
     ["cost", span.cost === null ? null : dollars(span.cost)],

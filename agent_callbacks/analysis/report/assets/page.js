@@ -47,7 +47,7 @@ function showLegend(run) {
   const kinds = new Set(run.spans.map((span) => span.kind));
   const items = Object.entries(KINDS).filter(([kind]) => kinds.has(kind))
     .map(([kind, [name, title]]) => make("li", {}, make(`span.badge.k-${name}`, {}, kind), title));
-  if (run.spans.some((span) => span.first_chunk !== null)) items.push(make("li", {}, make("i.swatch.head"), "until the first chunk"));
+  if (run.spans.some((span) => span.first_token !== null)) items.push(make("li", {}, make("i.swatch.head"), "until the first token"));
   if (run.spans.some((span) => span.critical.length)) items.push(make("li", {}, make("i.swatch.line"), "critical path"));
   byId("legend").replaceChildren(...items);
 }

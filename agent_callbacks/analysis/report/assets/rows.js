@@ -81,7 +81,7 @@ class Row {
 
   draw(span, window) {
     const end = span.end ?? span.begin;
-    const head = span.first_chunk === null ? span.begin : Math.min(end, span.first_chunk);
+    const head = span.first_token === null ? span.begin : Math.min(end, span.first_token);
     lay(this.wait, window, span.begin, head, head > span.begin);
     lay(this.body, window, head, end, true);
     const pieces = merged(span.critical, window);
