@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import urlsplit
 
 from opentelemetry.sdk.trace.export import SpanExportResult
 
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
     from agent_callbacks.privacy.sanitizer import Sanitizer
 
 __all__ = [
-    "Reply", "chain", "connection_cause", "endpoint_is_set", "observed_session", "open_receiver", "protocol",
+    "Reply", "chain", "connection_cause", "endpoint_is_set", "is_address", "observed_session", "open_receiver",
+    "protocol",
 ]  # fmt: skip
 
 logger = logging.getLogger("agent_callbacks")
@@ -53,15 +56,33 @@ _CONNECTION_CAUSES: Final = (
 
 def endpoint_is_set(environ: Mapping[str, str] = os.environ) -> bool:
     """Return whether the environment names an OTLP receiver for traces, and does not switch exporting off."""
-    named = environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
-    return bool(named) and environ.get("OTEL_TRACES_EXPORTER", "").strip().lower() != "none"
+    return bool(_endpoint(environ)[1]) and environ.get("OTEL_TRACES_EXPORTER", "").strip().lower() != "none"
+
+
+def _endpoint(environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return the variable that names the receiver, and what it says."""
+    own, general = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"
+    return (own, named) if (named := environ.get(own)) else (general, environ.get(general, ""))
+
+
+def is_address(endpoint: str, *, grpc: bool) -> bool:
+    """Return whether *endpoint* can be sent to; gRPC takes a host without a scheme, and schemes of its own."""
+    try:
+        parts = urlsplit(f"http://{endpoint}" if grpc and "://" not in endpoint else endpoint)
+        whole = parts.port != 0 and bool(parts.hostname) and not re.search(r"\s", parts.netloc)
+    except ValueError:  # of the port, or of the brackets of an IPv6 address
+        return False
+    return whole if parts.scheme in {"http", "https"} else grpc
 
 
 def open_receiver(sanitizer: Sanitizer) -> Receiver:
     """Open the OTLP exporter the environment describes, with all of the exporter's own variables in force."""
-    if protocol(os.environ) == "grpc":
-        return _GrpcReceiver(sanitizer)
-    return _HttpReceiver(sanitizer)
+    variable, named = _endpoint(os.environ)
+    grpc = protocol(os.environ) == "grpc"
+    if not is_address(named, grpc=grpc):
+        logger.warning("%s is no address: no span can be sent to it; agent-callbacks doctor says more", variable)
+        return _NoReceiver()
+    return _GrpcReceiver(sanitizer) if grpc else _HttpReceiver(sanitizer)
 
 
 def protocol(environ: Mapping[str, str]) -> str:
@@ -72,6 +93,16 @@ def protocol(environ: Mapping[str, str]) -> str:
                 return named
             logger.warning("%s: not one of %s; http/protobuf is used", variable, ", ".join(_PROTOCOLS))
     return "http/protobuf"
+
+
+class _NoReceiver:
+    """What is at no address: all that is sent there is lost."""
+
+    def send(self, spans: Sequence[ReadableSpan]) -> Answer:
+        return Answer(lost=len(spans), cause="address")
+
+    def close(self) -> None:
+        pass
 
 
 class _HttpReceiver:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 import queue
-import re
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -64,14 +63,15 @@ class Outcome:
 def probe(timeout: float) -> Outcome:
     """Send one span to the configured endpoint and explain the answer, within three times *timeout* seconds."""
     endpoint = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"]
-    if not _is_address(endpoint):
+    grpc = otlp.protocol(os.environ) == "grpc"
+    if not otlp.is_address(endpoint, grpc=grpc):
         return Outcome(otlp.protocol(os.environ), "", explained(_unanswered("", "address")))
     loggers = [logging.getLogger(name) for name in _EXPORTER_LOGGERS]
     levels = [each.level for each in loggers]
     for each in loggers:  # their records would say in their words what we explain in ours
         each.setLevel(logging.CRITICAL + 1)
     try:
-        send = _over_grpc if otlp.protocol(os.environ) == "grpc" else _over_http
+        send = _over_grpc if grpc else _over_http
         attempt = _in_time(lambda: send(_span(), timeout), timeout * _ROUNDS) or _unanswered(endpoint, "timeout")
     finally:
         for each, level in zip(loggers, levels, strict=True):
@@ -88,17 +88,6 @@ def _ahead(headers: Mapping[str, str], now: float) -> float:
         return parsedate_to_datetime(headers.get("date", "")).timestamp() - now
     except (ValueError, OverflowError):
         return 0.0
-
-
-def _is_address(endpoint: str) -> bool:
-    """Return whether *endpoint* can be sent to; gRPC takes a host without a scheme, and schemes of its own."""
-    grpc = otlp.protocol(os.environ) == "grpc"
-    try:
-        parts = urlsplit(f"http://{endpoint}" if grpc and "://" not in endpoint else endpoint)
-        whole = parts.port != 0 and bool(parts.hostname) and not re.search(r"\s", parts.netloc)
-    except ValueError:  # of the port, or of the brackets of an IPv6 address
-        return False
-    return whole if parts.scheme in {"http", "https"} else grpc
 
 
 def _unanswered(url: str, cause: str) -> Attempt:

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from agent_callbacks import AgentCallbackHandler
+from agent_callbacks import AgentCallbackHandler, span
 from agent_callbacks.analysis import load
 from agent_callbacks.convention import keys
 from agent_callbacks.delivery import configure as configuring
@@ -281,6 +281,20 @@ def test_unknown_arguments_are_refused_with_a_hint(argument, hint):
     with pytest.raises(TypeError) as caught:
         configure(**{argument: 1})
     assert hint in str(caught.value)
+
+
+@pytest.mark.logs_expected
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_an_endpoint_that_is_no_address_is_named(protocol, monkeypatch, nothing_logged):
+    """One warning names the variable, not what it holds, which may be a key; the spans are counted as failed."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://[sk-secret")
+    with configure(store=False) as handle, span("chain.lost"):
+        pass
+    assert {"address": 1} == handle.delivery.failed
+    said = [logged.getMessage() for logged in nothing_logged.kept]
+    assert 1 == sum("OTEL_EXPORTER_OTLP_ENDPOINT is no address" in each for each in said)
+    assert not any("secret" in each for each in said)
 
 
 @pytest.mark.parametrize("store", [5, None, b"t.db"])
