@@ -1,7 +1,8 @@
 """Counts what model calls send, on one worker thread of the process, and loads the encoders it counts with.
 
 A call's count begins when the call does and is asked for when it ends, after the model has answered: then it is nearly
-always there. What is not there in time is estimated. Encoding text leaves the interpreter to other threads; loading an
+always there. What is not there in time is estimated. A call that brings little new is counted at once: that takes less
+than to wake the worker and to wait for it. Encoding text leaves the interpreter to other threads; loading an
 encoder does not, for a quarter of a second: that happens while nobody waits (``load``).
 """
 
@@ -25,7 +26,7 @@ from agent_callbacks.tokens.composition import Composition, ToolWeight, Weight, 
 from agent_callbacks.tokens.counter import Counter
 from agent_callbacks.tokens.encoder import DEFAULT_ENCODING, encoding_of
 from agent_callbacks.tokens.estimate import estimate
-from agent_callbacks.tokens.message import bucket_of, pieces
+from agent_callbacks.tokens.message import bucket_of, left, pieces
 from agent_callbacks.tokens.wire import formats, json_schemas, listed, typescript
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ __all__ = ["Count", "alone", "counter_of", "load"]
 
 WAIT_SECONDS: Final = 0.015  # of the 20 ms a callback may be held
 MAX_BACKLOG: Final = 8
+# A KB takes 0.04 ms; of the whole, all may have to be counted again: another model may have another encoding.
+SMALL: Final = (1024, 64 * 1024)
+"""Up to how many new characters, and how many together, a call is counted at once."""
 _MAX_TOOL_SETS: Final = 256
 _IDLE_SECONDS: Final = (0.02, 1.0)  # between two looks for a moment in which nothing runs: the first, and the longest
 _STOP_SECONDS: Final = 2.0
@@ -51,9 +55,9 @@ class _Job(Protocol):
 class Count:
     """The count of one model call's input.
 
-    The worker does all of it, down to reading the messages: the framework leaves them as they are while the model
-    answers, and what somebody changes in that time is counted as one of both. No sum depends on it, and a message that
-    holds something else is known as another one from then on.
+    What takes a while the worker does, down to reading the messages: the framework leaves them as they are while the
+    model answers, and what somebody changes in that time is counted as one of both. No sum depends on it, and a message
+    that holds something else is known as another one from then on.
     """
 
     __slots__ = ("_call", "_done", "_found", "_fragments", "_messages", "_owner")
@@ -68,12 +72,27 @@ class Count:
         self._done = threading.Lock()
 
     def begin(self) -> None:
-        """Let the worker count."""
+        """Count what is small, and let the worker count what is not."""
+        small = self._is_small()
         self._done.acquire()
-        _worker.submit(self)
+        if small:
+            self.run()
+        else:
+            _worker.submit(self)
+
+    def _is_small(self) -> bool:
+        call, fragments, (room, most) = self._call, self._fragments, SMALL
+        new = [place for place, fragment in enumerate(fragments) if fragment.weight is None]
+        if sum([fragments[place].chars for place in new]) > room or sum([each.chars for each in fragments]) > most:
+            return False
+        if call.tools and call.tools_sent not in _tool_weights:
+            return False
+        for place in new:  # the arguments of its calls are no text of a message
+            room = left(room, self._messages.shape(call.messages[place], fragments[place]))
+        return room >= 0
 
     def run(self) -> None:
-        """Count; on the worker."""
+        """Count."""
         self._found = attempted(self._owner, None, self._counted)
         self._done.release()
 
@@ -127,14 +146,14 @@ def _tool_weight(call: ModelCall, counter: Counter, messages: MessageCache) -> T
     if sent is None:
         definitions = [messages.definition(tool) for tool in call.tools]
         return _weighed_tools(definitions, definitions, counter)
-    found = _tool_weights.get((counter, sent))
-    if found is None:
+    known = _tool_weights.get(sent, {})
+    if counter not in known:
         tools = orjson.loads(sent)  # the call's own may have been changed since
-        found = _weighed_tools(tools, [messages.definition(tool) for tool in tools], counter)
+        known = {**known, counter: _weighed_tools(tools, [messages.definition(tool) for tool in tools], counter)}
         if len(_tool_weights) >= _MAX_TOOL_SETS:
             _tool_weights.clear()
-        _tool_weights[counter, sent] = found
-    return found
+        _tool_weights[sent] = known
+    return known[counter]
 
 
 def _weighed_tools(sent: Sequence[object], definitions: Sequence[Mapping[str, object]], counter: Counter) -> ToolWeight:
@@ -147,7 +166,7 @@ def _weighed_tools(sent: Sequence[object], definitions: Sequence[Mapping[str, ob
     )
 
 
-_tool_weights: dict[tuple[Counter, bytes], ToolWeight] = {}
+_tool_weights: dict[bytes | None, dict[Counter, ToolWeight]] = {}
 
 
 # --- the worker ------------------------------------------------------------------------------------------------------

@@ -383,6 +383,31 @@ class TestWhenNotReady:
             assert one[keys.USAGE_INPUT_TOKENS] == split.total
             assert split.system_prompt / split.total == pytest.approx(true.system_prompt / true.total, abs=0.1)
 
+    @pytest.mark.parametrize(
+        ("said", "method"),
+        [
+            (HumanMessage(text(20)), "reconciled"),
+            (HumanMessage(text(2000)), "estimated"),
+            (AIMessage("", tool_calls=[{"name": "note", "args": {"it": text(20)}, "id": "1"}]), "reconciled"),
+            (AIMessage("", tool_calls=[{"name": "note", "args": {"it": text(2000)}, "id": "1"}]), "estimated"),
+        ],
+        ids=["short", "long", "small arguments", "large arguments"],
+    )
+    def test_small(self, spans: Spans, handler, stuck, said, method):
+        """What is small does not need the worker; the arguments of a call are part of its size."""
+        handler._recorder.start("call", None, ModelCall(model="gpt-4o", messages=(said,)))
+        handler._recorder.end("call", ModelResult(usage=Usage(input=90, output=1)))
+
+        assert method == spans.attributes("llm.chat")[keys.TOKENS_METHOD]
+
+    def test_a_long_history(self, spans: Spans, handler, stuck, monkeypatch):
+        """Where all could have to be counted again, that is not done at once, however little is new."""
+        monkeypatch.setattr(counting, "SMALL", (1024, 50))
+        handler._recorder.start("call", None, ModelCall(model="gpt-4o", messages=(HumanMessage(text(20)),)))
+        handler._recorder.end("call", ModelResult(usage=Usage(input=90, output=1)))
+
+        assert "estimated" == spans.attributes("llm.chat")[keys.TOKENS_METHOD]
+
     def test_tools_that_are_objects(self, spans: Spans, handler, stuck):
         """Tools that are no JSON are estimated by their definitions; that is no failure of ours."""
 

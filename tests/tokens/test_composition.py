@@ -10,7 +10,7 @@ from agent_callbacks.tokens import encoder
 from agent_callbacks.tokens.buckets import Buckets
 from agent_callbacks.tokens.composition import Composition, ToolWeight, composed, roughly, weighed
 from agent_callbacks.tokens.counter import Counter
-from agent_callbacks.tokens.message import HISTORY, OTHER, SYSTEM_PROMPT, TOOL_OUTPUTS, TOOL_SCHEMAS, pieces
+from agent_callbacks.tokens.message import HISTORY, OTHER, SYSTEM_PROMPT, TOOL_OUTPUTS, TOOL_SCHEMAS, left, pieces
 from agent_callbacks.tokens.wire import formats, json_schemas, listed, typescript
 
 
@@ -192,6 +192,31 @@ TOOLS = [
     },
     {"type": "function", "name": "stop"},
 ]
+
+
+class TestLeft:
+    """Whether a message is small, without writing it out."""
+
+    @pytest.mark.parametrize(
+        ("value", "room"),
+        [("abc", 97), (None, 92), ([], 92), ({"ab": "c"}, 89), (("ab", ["c"]), 81), ({1: {"k": 2.5}}, 67)],
+    )
+    def test_small(self, value, room):
+        """Text counts by its length, everything else by a few characters."""
+        assert room == left(100, value)
+
+    def test_not_small(self):
+        """What is long, wide, deep or endless has no room, and is not walked to its end."""
+        endless: list[object] = []
+        endless.append(endless)
+        wide = iter([1] * 100)
+
+        class Wide(list[int]):
+            def __iter__(self):
+                return wide
+
+        assert max(left(100, value) for value in ("x" * 101, {"k": ["x" * 99]}, endless, Wide())) < 0
+        assert 100 - 100 // 8 > sum(1 for _ in wide) > 80
 
 
 class TestTools:
