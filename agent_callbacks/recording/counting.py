@@ -1,4 +1,4 @@
-"""Counts what model calls send, on one worker thread of the process, and loads the encoders it counts with.
+"""Counts what model calls send, mostly on one worker thread of the process, and loads the encoders it counts with.
 
 A call's count begins when the call does and is asked for when it ends, after the model has answered: then it is nearly
 always there. What is not there in time is estimated. A call that brings little new is counted at once: that takes less

@@ -22,7 +22,7 @@ _MAX_TEXTS: Final = 8192
 
 
 class Counter:
-    """Counts the tokens of texts in one encoding; for one thread.
+    """Counts the tokens of texts in one encoding; several threads may, each text may then be encoded twice.
 
     ``encoding`` is tiktoken's name. ``exact`` says that there is an encoder; without one, counts are estimates.
     """
