@@ -140,11 +140,12 @@ class Reply:
 
     def clear(self) -> None:
         """Forget it, before the next."""
-        self.note()
+        self.response = self.error = None
 
     def note(self, response: requests.Response | None = None, error: BaseException | None = None) -> None:
         """Note what came: of a request and its repetitions the last that came to anything, for time may run out."""
-        self.response, self.error = response, error
+        if response is not None or self.response is None:
+            self.response, self.error = response, error
 
     def failure(self) -> str:
         """Return why the request failed, empty when it did not or was never made."""

@@ -156,6 +156,18 @@ def test_an_unknown_host(probed):
     assert "unknown host" == probed("http://nowhere.invalid:4318").explanation.kind
 
 
+def test_an_answer_outlives_a_repetition_that_ran_out_of_time():
+    """A receiver that was busy, and that there was no time to ask again, is busy: not out of reach."""
+    reply, busy = otlp.Reply(), requests.Response()
+    busy.status_code = 503
+    reply.note(busy)
+    reply.note(error=requests.ReadTimeout())
+    assert "503" == reply.failure()
+    reply.clear()
+    reply.note(error=requests.ReadTimeout())
+    assert "timeout" == reply.failure()
+
+
 def test_a_silent_receiver(probed, receiver):
     """A receiver that takes the request and never answers is a timeout."""
     receiver.hangs = True
