@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from agent_callbacks.privacy.sanitizer import Sanitizer
 
 __all__ = [
-    "Reply", "chain", "connection_cause", "endpoint_is_set", "is_address", "observed_session", "open_receiver",
-    "protocol",
+    "Reply", "chain", "connection_cause", "endpoint", "endpoint_is_set", "is_address", "observed_session",
+    "open_receiver", "protocol",
 ]  # fmt: skip
 
 logger = logging.getLogger("agent_callbacks")
@@ -56,19 +56,19 @@ _CONNECTION_CAUSES: Final = (
 
 def endpoint_is_set(environ: Mapping[str, str] = os.environ) -> bool:
     """Return whether the environment names an OTLP receiver for traces, and does not switch exporting off."""
-    return bool(_endpoint(environ)[1]) and environ.get("OTEL_TRACES_EXPORTER", "").strip().lower() != "none"
+    return bool(endpoint(environ)[1]) and environ.get("OTEL_TRACES_EXPORTER", "").strip().lower() != "none"
 
 
-def _endpoint(environ: Mapping[str, str]) -> tuple[str, str]:
+def endpoint(environ: Mapping[str, str]) -> tuple[str, str]:
     """Return the variable that names the receiver, and what it says."""
     own, general = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"
     return (own, named) if (named := environ.get(own)) else (general, environ.get(general, ""))
 
 
-def is_address(endpoint: str, *, grpc: bool) -> bool:
-    """Return whether *endpoint* can be sent to; gRPC takes a host without a scheme, and schemes of its own."""
+def is_address(named: str, *, grpc: bool) -> bool:
+    """Return whether *named* can be sent to; gRPC takes a host without a scheme, and schemes of its own."""
     try:
-        parts = urlsplit(f"http://{endpoint}" if grpc and "://" not in endpoint else endpoint)
+        parts = urlsplit(f"http://{named}" if grpc and "://" not in named else named)
         whole = parts.port != 0 and bool(parts.hostname) and not re.search(r"\s", parts.netloc)
     except ValueError:  # of the port, or of the brackets of an IPv6 address
         return False
@@ -77,7 +77,7 @@ def is_address(endpoint: str, *, grpc: bool) -> bool:
 
 def open_receiver(sanitizer: Sanitizer) -> Receiver:
     """Open the OTLP exporter the environment describes, with all of the exporter's own variables in force."""
-    variable, named = _endpoint(os.environ)
+    variable, named = endpoint(os.environ)
     grpc = protocol(os.environ) == "grpc"
     if not is_address(named, grpc=grpc):
         logger.warning("%s is no address: no span can be sent to it; agent-callbacks doctor says more", variable)

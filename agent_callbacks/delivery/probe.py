@@ -62,17 +62,19 @@ class Outcome:
 
 def probe(timeout: float) -> Outcome:
     """Send one span to the configured endpoint and explain the answer, within three times *timeout* seconds."""
-    endpoint = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"]
-    grpc = otlp.protocol(os.environ) == "grpc"
+    _, endpoint = otlp.endpoint(os.environ)
+    protocol = otlp.protocol(os.environ)
+    grpc = protocol == "grpc"
     if not otlp.is_address(endpoint, grpc=grpc):
-        return Outcome(otlp.protocol(os.environ), "", explained(_unanswered("", "address")))
+        return Outcome(protocol, "", explained(_unanswered(protocol, "", "address")))
     loggers = [logging.getLogger(name) for name in _EXPORTER_LOGGERS]
     levels = [each.level for each in loggers]
     for each in loggers:  # their records would say in their words what we explain in ours
         each.setLevel(logging.CRITICAL + 1)
     try:
         send = _over_grpc if grpc else _over_http
-        attempt = _in_time(lambda: send(_span(), timeout), timeout * _ROUNDS) or _unanswered(endpoint, "timeout")
+        attempt = _in_time(lambda: send(_span(), timeout), timeout * _ROUNDS)
+        attempt = attempt or _unanswered(protocol, endpoint, "timeout")
     finally:
         for each, level in zip(loggers, levels, strict=True):
             each.setLevel(level)
@@ -90,8 +92,8 @@ def _ahead(headers: Mapping[str, str], now: float) -> float:
         return 0.0
 
 
-def _unanswered(url: str, cause: str) -> Attempt:
-    return Attempt(otlp.protocol(os.environ), url, cause, None, {}, "", 0, "", None)
+def _unanswered(protocol: str, url: str, cause: str) -> Attempt:
+    return Attempt(protocol, url, cause, None, {}, "", 0, "", None)
 
 
 def _in_time(send: Callable[[], Attempt], seconds: float) -> Attempt | None:

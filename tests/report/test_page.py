@@ -484,6 +484,9 @@ class TestMany:
         opened.page.wait_for_function(
             f"() => {{ const seen = {places}; return seen[0] > 50 && seen.every((one, at) => one === seen[0] + at); }}"
         )
+        seen = opened.page.evaluate(places)
+        assert len(seen) > 1
+        assert list(range(seen[0], seen[0] + len(seen))) == seen
 
     def test_scrolling_redraws_each_frame(self, show):
         """While the tree scrolls, every frame shows rows: none is blank."""
